@@ -1,0 +1,1 @@
+"""What ./run and ./test are made of. Standard library only, Python 3.11."""
