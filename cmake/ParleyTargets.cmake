@@ -75,3 +75,24 @@ function(parley_test name)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL})
 endfunction()
+
+# parley_embed_migrations(TARGET NAMESPACE FILES …)
+#
+# Compiles SQL files into TARGET as parley::NAMESPACE::Migrations(), declared by the caller:
+#   const std::vector<postgres::Migration>& Migrations();
+function(parley_embed_migrations target namespace)
+  set(files)
+  foreach(file IN LISTS ARGN)
+    list(APPEND files "${CMAKE_CURRENT_SOURCE_DIR}/${file}")
+  endforeach()
+  set(output "${CMAKE_CURRENT_BINARY_DIR}/${namespace}_migrations.cc")
+  string(JOIN " " joined ${files})
+  add_custom_command(
+    OUTPUT "${output}"
+    COMMAND ${CMAKE_COMMAND} "-DFILES=${joined}" "-DOUTPUT=${output}" "-DNAMESPACE=${namespace}" -P
+            "${PROJECT_SOURCE_DIR}/cmake/ParleyEmbed.cmake"
+    DEPENDS ${files} "${PROJECT_SOURCE_DIR}/cmake/ParleyEmbed.cmake"
+    VERBATIM)
+  target_sources(${target} PRIVATE "${output}")
+  target_link_libraries(${target} PRIVATE parley::postgres)
+endfunction()

@@ -1,0 +1,161 @@
+#include "libs/postgres/pool.h"
+
+#include <algorithm>
+
+#include "libs/base/status.h"
+
+namespace parley::postgres {
+namespace {
+
+// The quoted name in: violates unique constraint "messages_pkey".
+std::string ConstraintName(std::string_view message) {
+  const std::size_t at = message.find("constraint \"");
+  if (at == std::string_view::npos) return "CONSTRAINT";
+  const std::string_view rest = message.substr(at + 12);
+  return std::string(rest.substr(0, rest.find('"')));
+}
+
+}  // namespace
+
+absl::Status CurrentExceptionToStatus() {
+  try {
+    throw;
+  } catch (const pqxx::broken_connection& error) {
+    return Unavailable("DATABASE_UNAVAILABLE", error.what());
+  } catch (const pqxx::in_doubt_error& error) {
+    return Unavailable("COMMIT_IN_DOUBT", error.what());
+  } catch (const pqxx::unique_violation& error) {
+    return ErrorStatus(absl::StatusCode::kAlreadyExists, ConstraintName(error.what()),
+                       error.what());
+  } catch (const pqxx::integrity_constraint_violation& error) {
+    return InvalidArgument(ConstraintName(error.what()), error.what());
+  } catch (const pqxx::data_exception& error) {
+    return InvalidArgument("INVALID_VALUE", error.what());
+  } catch (const pqxx::serialization_failure& error) {
+    return ErrorStatus(absl::StatusCode::kAborted, "CONFLICT", error.what());
+  } catch (const pqxx::deadlock_detected& error) {
+    return ErrorStatus(absl::StatusCode::kAborted, "DEADLOCK", error.what());
+  } catch (const pqxx::insufficient_resources& error) {
+    return ErrorStatus(absl::StatusCode::kResourceExhausted, "DATABASE_FULL", error.what());
+  } catch (const pqxx::sql_error& error) {
+    // 57P0x: the server shuts down or starts; 57014: a time-out; 55P03: a lock was not free; 53:
+    // full.
+    const std::string state = error.sqlstate();
+    if (state.starts_with("57") || state.starts_with("08") || state == "55P03") {
+      return Unavailable("DATABASE_UNAVAILABLE", error.what());
+    }
+    if (state.starts_with("40")) {
+      return ErrorStatus(absl::StatusCode::kAborted, "CONFLICT", error.what());
+    }
+    if (state.starts_with("53")) {
+      return ErrorStatus(absl::StatusCode::kResourceExhausted, "DATABASE_FULL", error.what());
+    }
+    return Internal(state + ": " + error.what());
+  } catch (const std::exception& error) {
+    return Internal(error.what());
+  }
+}
+
+absl::StatusOr<std::unique_ptr<pqxx::connection>> Connect(const PoolOptions& options) {
+  try {
+    auto connection = std::make_unique<pqxx::connection>(options.url);
+    pqxx::nontransaction setup(*connection);
+    if (!options.application_name.empty()) {
+      setup.exec("SET application_name = " + setup.quote(options.application_name));
+    }
+    setup.exec("SET TIME ZONE 'UTC'; SET client_encoding = 'UTF8'; SET statement_timeout = " +
+               std::to_string(options.statement_max.count()));
+    if (!options.role.empty()) setup.exec("SET ROLE " + setup.quote_name(options.role));
+    if (!options.schema.empty()) {
+      setup.exec("SET search_path = " + setup.quote_name(options.schema));
+    }
+    setup.commit();
+    return connection;
+  } catch (...) {
+    const absl::Status status = CurrentExceptionToStatus();
+    return Unavailable("DATABASE_UNAVAILABLE", FromAbsl(status.message()));
+  }
+}
+
+// Gives its connection back, or drops it if it broke.
+class Pool::Lease {
+ public:
+  Lease(Pool& pool, std::unique_ptr<pqxx::connection> connection)
+      : pool_(pool), connection_(std::move(connection)) {}
+  ~Lease() { pool_.Release(std::move(connection_)); }
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+  pqxx::connection& operator*() { return *connection_; }
+  void Drop() { connection_.reset(); }
+
+ private:
+  Pool& pool_;
+  std::unique_ptr<pqxx::connection> connection_;
+};
+
+Pool::Pool(PoolOptions options) : options_(std::move(options)) {}
+Pool::~Pool() = default;
+
+absl::StatusOr<std::unique_ptr<pqxx::connection>> Pool::Acquire(bool& reused) {
+  std::unique_lock lock(mutex_);
+  const bool free = freed_.wait_for(
+      lock, options_.wait_max, [&] { return !idle_.empty() || open_ < options_.connections_max; });
+  if (!free) {
+    return Unavailable("DATABASE_BUSY", "Every connection to the database is in use.");
+  }
+  reused = !idle_.empty();
+  if (reused) {
+    std::unique_ptr<pqxx::connection> connection = std::move(idle_.back());
+    idle_.pop_back();
+    return connection;
+  }
+  ++open_;
+  lock.unlock();
+  absl::StatusOr<std::unique_ptr<pqxx::connection>> connection = Connect(options_);
+  if (!connection.ok()) Release(nullptr);
+  return connection;
+}
+
+void Pool::Release(std::unique_ptr<pqxx::connection> connection) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (connection != nullptr && connection->is_open()) {
+      idle_.push_back(std::move(connection));
+    } else {
+      --open_;
+    }
+  }
+  freed_.notify_one();
+}
+
+absl::Status Pool::Transact(const std::function<absl::Status(pqxx::work&)>& body) {
+  while (true) {
+    bool reused = false;
+    PARLEY_ASSIGN_OR_RETURN(std::unique_ptr<pqxx::connection> connection, Acquire(reused));
+    Lease lease(*this, std::move(connection));
+    bool committing = false;
+    try {
+      pqxx::work tx(*lease);
+      PARLEY_RETURN_IF_ERROR(body(tx));
+      committing = true;
+      tx.commit();
+      return absl::OkStatus();
+    } catch (...) {
+      const absl::Status status = CurrentExceptionToStatus();
+      const bool broken = absl::IsUnavailable(status);
+      if (broken) lease.Drop();
+      // An idle connection that died while nobody looked: nothing was done, so try another.
+      if (broken && reused && !committing) continue;
+      return status;
+    }
+  }
+}
+
+absl::Status Pool::Ping() {
+  return Transact([](pqxx::work& tx) {
+    tx.exec("SELECT 1");
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace parley::postgres

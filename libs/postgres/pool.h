@@ -1,0 +1,82 @@
+// Connections to PostgreSQL, and transactions whose errors are statuses.
+//
+//   absl::Status stored = pool.Transact([&](pqxx::work& tx) -> absl::Status {
+//     tx.exec_params("INSERT INTO …", id, TextArray(bodies));
+//     return absl::OkStatus();   // Anything else rolls back.
+//   });
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <pqxx/pqxx>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace parley::postgres {
+
+struct PoolOptions {
+  std::string url;               // postgresql://user@host:port/database
+  std::string application_name;  // Shown in pg_stat_activity.
+  std::string role;              // SET ROLE after connecting; empty keeps the login's own.
+  std::string schema;            // search_path.
+  int connections_max = 4;
+  std::chrono::milliseconds wait_max{5'000};        // For a free connection.
+  std::chrono::milliseconds statement_max{30'000};  // statement_timeout; 0 means none.
+};
+
+// Opens one connection as the pool would: for code that keeps one (leader locks, listeners).
+// Errors: kUnavailable.
+absl::StatusOr<std::unique_ptr<pqxx::connection>> Connect(const PoolOptions& options);
+
+// Our code for the exception in flight; call inside `catch (...)`. Broken connections and
+// shutdowns are kUnavailable, deadlocks and serialization failures kAborted, unique violations
+// kAlreadyExists (reason: the constraint's name), check and foreign-key violations and bad values
+// kInvalidArgument, a full disk kResourceExhausted; all else kInternal.
+absl::Status CurrentExceptionToStatus();
+
+// Thread-safe. Connects on first use; a broken connection is thrown away.
+class Pool {
+ public:
+  explicit Pool(PoolOptions options);
+  ~Pool();
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  // Runs `body` in one transaction (read committed) on a connection of the pool and commits if it
+  // returns OK. `body` may run twice: once more if the connection turned out to be dead at its
+  // first statement. kUnavailable may mean that a commit's outcome is unknown: make it repeatable.
+  absl::Status Transact(const std::function<absl::Status(pqxx::work&)>& body);
+
+  // The same for a body that yields a value.
+  template <class T>
+  absl::StatusOr<T> Read(const std::function<absl::StatusOr<T>(pqxx::work&)>& body) {
+    absl::StatusOr<T> result = absl::InternalError("not run");
+    const absl::Status status = Transact([&](pqxx::work& tx) {
+      result = body(tx);
+      return result.status();
+    });
+    if (!status.ok()) return status;
+    return result;
+  }
+
+  // OK if the database answers.
+  absl::Status Ping();
+
+ private:
+  class Lease;
+  absl::StatusOr<std::unique_ptr<pqxx::connection>> Acquire(bool& reused);
+  void Release(std::unique_ptr<pqxx::connection> connection);
+
+  const PoolOptions options_;
+  std::mutex mutex_;
+  std::condition_variable freed_;
+  std::vector<std::unique_ptr<pqxx::connection>> idle_;
+  int open_ = 0;
+};
+
+}  // namespace parley::postgres
