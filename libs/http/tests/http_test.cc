@@ -32,7 +32,9 @@ TEST(Server, RefusesBodiesThatAreTooLargeAndKeepsServing) {
   EXPECT_EQ(client.Post("/", "a", "text/plain")->body, "1");
   // So large that it is not read to its end: answered all the same, then the connection closes.
   const auto huge = client.Post("/", std::string(2'000'000, 'a'), "text/plain");
-  if (huge) EXPECT_EQ(huge->status, 413);
+  if (huge) {
+    EXPECT_EQ(huge->status, 413);
+  }
   EXPECT_EQ(client.Post("/", "ab", "text/plain")->body, "2");
 }
 
