@@ -72,9 +72,8 @@ def signal_group(pid: int, number: signal.Signals) -> None:
         pass
 
 
-def stop_orphan(run: Path, name: str, timeout_s: float) -> bool:
-    """Ends a component whose supervisor is gone, with its own signal, then with SIGKILL.
-    Returns whether there was one."""
+def stop_orphan(run: Path, name: str, timeout_s: float) -> None:
+    """Ends a component whose supervisor is gone, with its own signal, then with SIGKILL."""
     pid = read_pid(run, name)
     if pid is not None:
         known = _identity(run, name).read_text(encoding="ascii").split()
@@ -83,4 +82,3 @@ def stop_orphan(run: Path, name: str, timeout_s: float) -> bool:
             signal_group(pid, signal.SIGKILL)
             wait_gone(pid, 5.0)
     remove_pid_file(run, name)
-    return pid is not None

@@ -32,6 +32,8 @@ REQUEST_BYTES_MAX = 4 << 20
 # STEADY_SECONDS begins anew.
 RESTART_WAITS_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 STEADY_SECONDS = 5.0
+# A supervisor that has nothing to do for so long ends by itself.
+IDLE_SECONDS_MAX = 30.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +112,12 @@ class Server:
         self._selector.register(listener, selectors.EVENT_READ)
         self._selector.register(wake_read, selectors.EVENT_READ)
         next_log_check = time.monotonic() + 10
-        while not (self._ending and all(c.process is None for c in self._components.values())):
+        busy_at = time.monotonic()
+        while True:
+            if any(c.process or c.wanted for c in self._components.values()):
+                busy_at = time.monotonic()
+            elif self._ending or time.monotonic() - busy_at > IDLE_SECONDS_MAX:
+                break
             for key, _ in self._selector.select(self._wait_seconds()):
                 if key.fileobj is listener:
                     self._answer(listener)
@@ -350,7 +357,7 @@ class Supervisor:
         if self._ask({"verb": "start", "spec": dataclasses.asdict(spec)}) is None:
             raise Problem("The supervisor ended", "it was stopped while it was needed", "Try again")
 
-    def stop(self, names: list[str], on_stopped=lambda name: None) -> None:
+    def stop(self, names: list[str]) -> None:
         """Stops components at the same time, and returns when they have ended."""
         status = self.status()
         waiting = []
@@ -358,15 +365,15 @@ class Supervisor:
             if name in status:
                 self._ask({"verb": "stop", "name": name})
                 waiting.append(name)
-            elif processes.stop_orphan(self._run, name, timeout_s=30.0):
-                on_stopped(name)  # Its supervisor had been killed.
+            else:  # Perhaps one whose supervisor was killed.
+                processes.stop_orphan(self._run, name, timeout_s=30.0)
         while waiting:
             status = self.status()
             for name in list(waiting):
                 if status.get(name, {}).get("state", "stopped") == "stopped":
                     waiting.remove(name)
-                    on_stopped(name)
-            time.sleep(0.02)
+            if waiting:
+                time.sleep(0.02)
 
     def end(self) -> None:
         """Ends the supervisor and all that it still runs."""
