@@ -224,10 +224,7 @@ TEST(Transport, DoesNotUseAConnectionThatIdledTooLong) {
 }
 
 TEST(Transport, NoticesThatAKeptConnectionWasClosed) {
-  // Each connection serves one request, and closes without having said so.
-  std::mutex mutex;
-  std::condition_variable closed;
-  int ended = 0;
+  // Each connection serves one request, and ends without having said so.
   ScriptedServer server([&](Peer& peer, int) {
     peer.ReadRequest();
     peer.Write(Created());
