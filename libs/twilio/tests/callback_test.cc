@@ -1,0 +1,46 @@
+#include "libs/twilio/callback.h"
+
+#include <gtest/gtest.h>
+
+#include "libs/base/id.h"
+#include "libs/twilio/url.h"
+
+namespace parley::twilio {
+namespace {
+
+TEST(StatusCallbackUrl, IsReadBackFromItsQuery) {
+  const CallbackTarget target{NewId(), 3};
+  const std::string url = StatusCallbackUrl("https://h.example", target);
+  const auto parts = SplitUrl(url);
+  ASSERT_TRUE(parts.ok());
+  EXPECT_EQ(parts->path, kStatusWebhookPath);
+  EXPECT_EQ(parts->fragment, "rc=5&rp=all");
+  const auto query = ParseForm(parts->query);
+  ASSERT_TRUE(query.ok());
+  const auto back = ParseCallbackTarget(*query);
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(*back, target);
+}
+
+TEST(MessageWebhookUrl, AsksForRetries) {
+  EXPECT_EQ(MessageWebhookUrl("https://h.example"),
+            "https://h.example/webhooks/twilio/message#rc=5&rp=all");
+}
+
+TEST(ParseCallbackTarget, TakesACallbackWithoutTarget) {
+  const auto target = ParseCallbackTarget({{"other", "1"}});
+  ASSERT_TRUE(target.ok());
+  EXPECT_EQ(*target, CallbackTarget());
+}
+
+TEST(ParseCallbackTarget, RefusesWhatWeNeverWrote) {
+  const FormParams cases[] = {{{"parley_message", "1"}},  {{"parley_attempt", "0"}},
+                              {{"parley_attempt", "-1"}}, {{"parley_attempt", "1x"}},
+                              {{"parley_attempt", ""}},   {{"parley_attempt", "99999999999"}}};
+  for (const FormParams& query : cases) {
+    EXPECT_FALSE(ParseCallbackTarget(query).ok()) << EncodeForm(query);
+  }
+}
+
+}  // namespace
+}  // namespace parley::twilio
