@@ -6,8 +6,8 @@ import signal
 import sys
 import time
 
-from parley import build, components, install
-from parley.components import COMPONENTS, INFRA, SERVICES, Installation
+from parley import build, install
+from parley.components import COMPONENTS, INFRA, Installation
 from parley.doctor import Doctor
 from parley.layout import Layout
 from parley.lifecycle import Lifecycle
@@ -29,7 +29,7 @@ usage: ./run [COMMAND]
   ./run doctor                   checks the environment, the settings and Twilio
   ./run reset [--yes]            stops, and deletes what was stored
 
-components: {' '.join(COMPONENTS)}
+components: {" ".join(COMPONENTS)}
 
 Settings are environment variables, or NAME=value lines in .local/settings.env:
   TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN, TWILIO_PHONE_NUMBER   a Twilio account; without
@@ -37,7 +37,7 @@ Settings are environment variables, or NAME=value lines in .local/settings.env:
   SERVER_URL                     the public address, for a tunnel
   PARLEY_KAFKA_BROKERS, PARLEY_DATABASE_URL, PARLEY_REDIS_URL
                                  used instead of started
-  PARLEY_PORT_EDGE and so on     another port ({', '.join(vars(Layout.standard().ports))})
+  PARLEY_PORT_EDGE and so on     another port ({", ".join(vars(Layout.standard().ports))})
   PARLEY_LOCAL_DIR               another folder than .local
 All settings of a service: build/release/bin/SERVICE --help
 """

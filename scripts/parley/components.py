@@ -161,7 +161,9 @@ class Installation:
     def _spec(self, name: str, arguments: list[str], environment: dict[str, str]) -> Spec:
         binary = self.layout.binary(name)
         if not binary.exists():
-            raise Problem(f"{name} cannot start", f"{binary} is missing", "Build it with ./run start")
+            raise Problem(
+                f"{name} cannot start", f"{binary} is missing", "Build it with ./run start"
+            )
         facts = binary.stat()
         return Spec(
             name=name,

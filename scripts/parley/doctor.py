@@ -161,7 +161,7 @@ class Doctor:
             "Data folder",
             str(folder),
             f"{folder} is not writable",
-            f"Make it writable, or set PARLEY_LOCAL_DIR.",
+            "Make it writable, or set PARLEY_LOCAL_DIR.",
         )
 
     def _ports(self) -> None:
@@ -244,7 +244,9 @@ class Doctor:
             "set" if token else unset,
             "it is set without the account SID"
             if token and not sid
-            else "it is missing" if sid and not token else "it has not 32 characters",
+            else "it is missing"
+            if sid and not token
+            else "it has not 32 characters",
             "Copy both from the start page of the Twilio console.",
         )
         needed = bool(sid and token) and not self._settings.uses_simulator
@@ -265,7 +267,9 @@ class Doctor:
             self._fail("SERVER_URL", f"{url!r} is no address", "Write https://host.")
         elif production and parts.scheme != "https":
             self._fail(
-                "SERVER_URL", "it must be https in production", "Put TLS in front, and set https://…"
+                "SERVER_URL",
+                "it must be https in production",
+                "Put TLS in front, and set https://…",
             )
         elif not self._settings.uses_simulator and parts.hostname in ("localhost", "127.0.0.1"):
             self._fail(
@@ -341,9 +345,13 @@ class Doctor:
         if not self._to_check("kafka") or not self._ready("kafka"):
             return
         external = self._settings.external("kafka")
-        host, port = host_and_port(external, 9092) if external else (
-            "127.0.0.1",
-            self._layout.ports.kafka,
+        host, port = (
+            host_and_port(external, 9092)
+            if external
+            else (
+                "127.0.0.1",
+                self._layout.ports.kafka,
+            )
         )
         topics = port_tools.kafka_topics(host, port)
         missing = [topic for topic in _TOPICS if topic not in topics]
@@ -402,7 +410,10 @@ class Doctor:
         if not self._runs("edge"):
             return
         base = f"http://127.0.0.1:{self._layout.ports.edge}"
-        for service, path in (("gateway", "/api/health"), ("webhook-ingest", "/api/webhooks/health")):
+        for service, path in (
+            ("gateway", "/api/health"),
+            ("webhook-ingest", "/api/webhooks/health"),
+        ):
             if not self._runs(service):
                 continue
             answer = _get(base + path)
@@ -530,7 +541,9 @@ def _get(url: str, headers: dict[str, str] | None = None) -> Answer:
     # A proxy is for the world outside, never for this machine.
     local = [urllib.request.ProxyHandler({})] if host in ("127.0.0.1", "localhost") else []
     try:
-        with urllib.request.build_opener(*local).open(request, timeout=_TWILIO_SECONDS_MAX) as answer:
+        with urllib.request.build_opener(*local).open(
+            request, timeout=_TWILIO_SECONDS_MAX
+        ) as answer:
             return Answer(answer.status, _json(answer.read(1 << 20)))
     except urllib.error.HTTPError as error:
         return Answer(error.code, _json(error.read(1 << 20)))

@@ -132,7 +132,9 @@ def prepare(layout: Layout) -> Spec:
     folder.mkdir(parents=True, exist_ok=True)
     program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
     if program is None:
-        raise Problem("The edge cannot start", "nginx is missing", "Install the package nginx-light")
+        raise Problem(
+            "The edge cannot start", "nginx is missing", "Install the package nginx-light"
+        )
     text = _configuration(layout)
     path = layout.config / "nginx.conf"
     write_atomically(path, text)

@@ -13,7 +13,7 @@ from pathlib import Path
 from parley import ports as port_tools
 from parley.layout import Layout, write_atomically
 from parley.problem import Problem
-from parley.supervise import Spec
+from parley.supervise import Spec, Supervisor
 
 # The database's owner: what PARLEY_DATABASE_URL logs in as.
 DATABASE_ROLE = "parley"
@@ -370,6 +370,17 @@ def environment_of(layout: Layout, database: str = DATABASE) -> dict[str, str]:
         "PARLEY_DATABASE_URL": database_url(layout, database),
         "PARLEY_REDIS_URL": f"redis://127.0.0.1:{layout.ports.redis}",
     }
+
+
+def start(layout: Layout, supervisor: Supervisor) -> None:
+    """Starts the three alone, without services, and returns when they are ready."""
+    ready = {"redis": redis_ready, "postgres": postgres_ready, "kafka": kafka_ready}
+    supervisor.ensure()
+    for prepare in (prepare_redis, prepare_postgres, prepare_kafka):
+        supervisor.start(prepare(layout))
+    for name, is_ready in ready.items():
+        if not wait_until(lambda is_ready=is_ready: is_ready(layout), timeout_s=60.0):
+            raise Problem(f"{name} did not start", f"see {layout.log / name}.log")
 
 
 def wait_until(condition, timeout_s: float, step_s: float = 0.05) -> bool:

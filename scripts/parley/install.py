@@ -120,7 +120,9 @@ def missing_packages(wanted: list[str]) -> list[str]:
         text=True,
         check=False,
     )
-    installed = {line.split()[0] for line in done.stdout.splitlines() if line.endswith(" installed")}
+    installed = {
+        line.split()[0] for line in done.stdout.splitlines() if line.endswith(" installed")
+    }
     return [package for package in wanted if package not in installed]
 
 

@@ -65,12 +65,13 @@ class Lifecycle:
             first = [name for name in names if name in INFRA or name == "twilio-simulator"]
             self._spawn(first)
             with concurrent.futures.ThreadPoolExecutor() as pool:
-                step.update("preparing the database and the topics")
-                sender = pool.submit(self._migrate_sender)
-                gateway = pool.submit(self._migrate_gateway)
-                redis = pool.submit(self._wait, ["redis"])
-                for future in (sender, gateway, redis):
-                    future.result()
+                database = pool.submit(self._prepare_database)
+                sender = pool.submit(self._migrate, "sender", database)
+                kafka = pool.submit(self._wait, ["kafka", "redis"], step)
+                kafka.result()
+                step.update("bringing tables and topics up to date")
+                self._migrate("gateway", database)
+                sender.result()
         with self._progress.step("The first organization"):
             if installation.settings.uses_simulator:
                 self._wait(["twilio-simulator"])
@@ -156,21 +157,16 @@ class Lifecycle:
             for future in [pool.submit(spawn, name) for name in names]:
                 future.result()
 
-    def _migrate_sender(self) -> None:
+    def _prepare_database(self) -> None:
         self._wait(["postgres"])
         if self._installation.is_ours("postgres"):
             infra.create_database(self._layout)
-        self._installation.run_once(
-            "sender", ["migrate"], "The sender's tables could not be brought up to date"
-        )
 
-    def _migrate_gateway(self) -> None:
-        self._wait(["postgres", "kafka"])
-        if self._installation.is_ours("postgres"):
-            infra.create_database(self._layout)
-        self._installation.run_once(
-            "gateway", ["migrate"], "The gateway's tables or topics could not be brought up to date"
-        )
+    def _migrate(self, service: str, database: concurrent.futures.Future) -> None:
+        """Applies a service's migrations; the gateway's also creates the topics."""
+        database.result()
+        what = f"What {service} stores could not be brought up to date"
+        self._installation.run_once(service, ["migrate"], what)
 
     def _wait(self, names: list[str], step=None) -> None:
         """Waits until components are ready. Raises Problem for one that keeps dying, or is late."""
@@ -245,4 +241,3 @@ class Lifecycle:
         self.stop_all()
         with self._progress.step("Deleting what was stored"):
             remove_data(self._layout)
-

@@ -23,9 +23,7 @@ def _identity(run: Path, name: str) -> Path:
     return run / "identity" / name
 
 
-def write_pid_file(
-    run: Path, name: str, pid: int, stop_signal: int = signal.SIGTERM
-) -> None:
+def write_pid_file(run: Path, name: str, pid: int, stop_signal: int = signal.SIGTERM) -> None:
     """Notes a component's process in NAME.pid, and under identity/ what proves that it is still
     the same one (its start time and the boot) and which signal ends it."""
     _identity(run, name).parent.mkdir(exist_ok=True)

@@ -226,9 +226,7 @@ class Server:
             self._plan_restart(component)
             return
         component.started_at = time.monotonic()
-        processes.write_pid_file(
-            self._run, spec.name, component.process.pid, spec.stop_signal
-        )
+        processes.write_pid_file(self._run, spec.name, component.process.pid, spec.stop_signal)
 
     def _reap(self) -> None:
         for component in self._components.values():
@@ -282,7 +280,7 @@ def _bound_log(path: Path) -> None:
         pass
 
 
-class _short_path:  # pylint: disable=invalid-name
+class _short_path:
     """A path short enough for a Unix socket's 108 bytes, however deep the folder lies."""
 
     def __init__(self, path: Path):
@@ -324,7 +322,7 @@ class Supervisor:
             return
         scripts = str(Path(__file__).resolve().parents[1])
         with open(self._run.parent / "log" / "supervisor.log", "ab") as log:
-            subprocess.Popen(  # pylint: disable=consider-using-with
+            subprocess.Popen(
                 [sys.executable, "-m", "parley.supervise", str(self._run)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
