@@ -28,9 +28,3 @@ def stack():
         pytest.fail(str(problem), pytrace=False)
     finally:
         started.close()
-
-
-@pytest.fixture(scope="session")
-def release_folder() -> Path:
-    """Where the programs were built."""
-    return Layout.build / "bin"
