@@ -1,5 +1,5 @@
-// gRPC for the methods of a MethodTable, with server reflection, from their descriptors: no generated
-// stubs. Statuses carry google.rpc.Status with ErrorInfo in "grpc-status-details-bin".
+// gRPC for the methods of a MethodTable, with server reflection, from their descriptors: no
+// generated stubs. Statuses carry google.rpc.Status with ErrorInfo in "grpc-status-details-bin".
 #pragma once
 
 #include <memory>

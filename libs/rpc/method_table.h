@@ -32,7 +32,7 @@ enum class Access { kPublic, kViewer, kAgent, kAdmin, kOwner };
 // Who calls, and what came beside the request. Filled in by the transport and by Authenticate.
 struct CallContext {
   // From the transport.
-  std::string credential;       // Bearer token or session cookie; empty if none.
+  std::string credential;  // Bearer token or session cookie; empty if none.
   bool credential_is_cookie = false;
   std::string idempotency_key;  // Empty if none.
   std::string remote_address;

@@ -26,8 +26,8 @@ struct TranscoderOptions {
   std::vector<std::string> allowed_origins;
 };
 
-// One annotated route. "/v1/channels/{channel.id}" and "/v1/conversations/{conversation_id}:read" are
-// templates of segments; a variable matches one segment.
+// One annotated route. "/v1/channels/{channel.id}" and "/v1/conversations/{conversation_id}:read"
+// are templates of segments; a variable matches one segment.
 struct Route {
   std::string http_method;
   std::vector<std::string> segments;  // Literal, or the field path in braces.
@@ -55,8 +55,9 @@ class Transcoder {
   void Register(httplib::Server& server);
 
   // Builds the request message. Pure. Errors: kInvalidArgument with what is wrong and where.
-  static absl::StatusOr<std::unique_ptr<Message>> BuildRequest(
-      const RouteMatch& match, const httplib::Params& query, std::string_view body);
+  static absl::StatusOr<std::unique_ptr<Message>> BuildRequest(const RouteMatch& match,
+                                                               const httplib::Params& query,
+                                                               std::string_view body);
 
  private:
   void Serve(const httplib::Request& request, httplib::Response& response,
@@ -67,8 +68,14 @@ class Transcoder {
   std::vector<Route> routes_;
 };
 
-// Fills the transport's part of a CallContext from HTTP headers: for handlers beside the transcoder.
-CallContext ContextFromHttp(const httplib::Request& request, const std::string& session_cookie);
+// Fills the transport's part of a CallContext from HTTP headers: for handlers beside the
+// transcoder. The cookie counts only for pages of this host and of `allowed_origins`.
+CallContext ContextFromHttp(const httplib::Request& request, const std::string& session_cookie,
+                            const std::vector<std::string>& allowed_origins);
+
+// For origins on the list; call it for each response, and for OPTIONS.
+void AddCorsHeaders(const httplib::Request& request, httplib::Response& response,
+                    const std::vector<std::string>& allowed_origins);
 
 // A message as JSON the way the API writes it, and back. Errors: kInvalidArgument INVALID_JSON.
 std::string ToJson(const Message& message);
