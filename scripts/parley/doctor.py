@@ -226,7 +226,7 @@ class Doctor:
             self._pass("MOCK_MODE", "true" if mock else "not set")
         except Problem as problem:
             self._fail("MOCK_MODE", problem.why, problem.remedy)
-            self._values = {k: v for k, v in self._values.items() if k != "MOCK_MODE"}
+            self._values.pop("MOCK_MODE")  # Said once; the rest is checked without it.
         sid = self._values.get("TWILIO_ACCOUNT_SID", "")
         token = self._values.get("TWILIO_AUTH_TOKEN", "")
         number = self._values.get("TWILIO_PHONE_NUMBER", "")
@@ -536,11 +536,11 @@ def _account_trouble(answer: Answer, url: str) -> tuple[str, str]:
 
 
 def _get(url: str, headers: dict[str, str] | None = None) -> Answer:
-    request = urllib.request.Request(url, headers=headers or {})
     host = urllib.parse.urlsplit(url).hostname
     # A proxy is for the world outside, never for this machine.
     local = [urllib.request.ProxyHandler({})] if host in ("127.0.0.1", "localhost") else []
     try:
+        request = urllib.request.Request(url, headers=headers or {})
         with urllib.request.build_opener(*local).open(
             request, timeout=_TWILIO_SECONDS_MAX
         ) as answer:

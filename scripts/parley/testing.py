@@ -110,7 +110,10 @@ class Run:
     # --- GoogleTest ---
 
     def _unit(self, step: Step) -> Outcome:
-        return self._programs("unit", step, parallel=2, environment=lambda program: _clean())
+        total = self._programs("unit", step, parallel=2, environment=lambda program: _clean())
+        if not self._arguments:  # They are GoogleTest's.
+            total.add(self._pytest("scripts", step, {}, CHECKOUT / "scripts" / "tests"))
+        return total
 
     def _fuzz(self, step: Step) -> Outcome:
         environment = {**_clean(), "PARLEY_FUZZ_SECONDS": str(_FUZZ_SECONDS)}
@@ -203,7 +206,9 @@ class Run:
             finally:
                 Supervisor(TEST_FOLDER / "e2e" / "run").end()
 
-    def _pytest(self, suite: str, step: Step, environment: dict[str, str]) -> Outcome:
+    def _pytest(
+        self, suite: str, step: Step, environment: dict[str, str], folder: Path | None = None
+    ) -> Outcome:
         TEST_FOLDER.mkdir(parents=True, exist_ok=True)
         report = TEST_FOLDER / f"{suite}.xml"
         report.unlink(missing_ok=True)
@@ -211,7 +216,7 @@ class Run:
             str(self._layout.tools / "venv" / "bin" / "python"),
             *("-B", "-m", "pytest", "-v", "-p", "no:cacheprovider", "--color=no", "--tb=short"),
             f"--junitxml={report}",
-            str(CHECKOUT / "tests" / suite),
+            str(folder or CHECKOUT / "tests" / suite),
             *self._arguments,
         ]
         lines: list[str] = []

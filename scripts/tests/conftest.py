@@ -1,0 +1,6 @@
+"""Tests of ./run's parts; `./test unit` runs them."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
