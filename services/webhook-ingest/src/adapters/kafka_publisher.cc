@@ -1,0 +1,48 @@
+#include "adapters/kafka_publisher.h"
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "libs/base/status.h"
+
+namespace parley::ingest {
+namespace {
+
+// Shared by the request and the callback: whichever comes last frees it.
+struct Acknowledgement {
+  std::mutex mutex;
+  std::condition_variable arrived;
+  std::optional<absl::Status> status;
+};
+
+}  // namespace
+
+absl::Status KafkaPublisher::Publish(const kafka::OutRecord& record,
+                                     std::chrono::steady_clock::time_point deadline) {
+  const auto acknowledgement = std::make_shared<Acknowledgement>();
+  const absl::Status queued =
+      producer_.Produce(record, [this, acknowledgement](absl::Status status) {
+        healthy_.store(status.ok(), std::memory_order_relaxed);
+        {
+          const std::lock_guard lock(acknowledgement->mutex);
+          acknowledgement->status = std::move(status);
+        }
+        acknowledgement->arrived.notify_one();
+      });
+  if (!queued.ok()) {
+    healthy_.store(false, std::memory_order_relaxed);
+    return queued;
+  }
+  std::unique_lock lock(acknowledgement->mutex);
+  if (!acknowledgement->arrived.wait_until(lock, deadline,
+                                           [&] { return acknowledgement->status.has_value(); })) {
+    healthy_.store(false, std::memory_order_relaxed);
+    return ErrorStatus(absl::StatusCode::kDeadlineExceeded, "KAFKA_TIMEOUT",
+                       "Kafka did not acknowledge the record in time.");
+  }
+  return *acknowledgement->status;
+}
+
+}  // namespace parley::ingest

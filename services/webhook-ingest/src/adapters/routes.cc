@@ -1,0 +1,212 @@
+#include "adapters/routes.h"
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "libs/base/status.h"
+#include "libs/telemetry/log.h"
+#include "libs/telemetry/metrics.h"
+#include "libs/twilio/callback.h"
+#include "libs/twilio/form.h"
+#include "libs/twilio/twiml.h"
+
+namespace parley::ingest {
+namespace {
+
+constexpr std::size_t kHeaderBytesMax = 8 << 10;
+constexpr int kMethodNotAllowed = 405;
+constexpr int kHeadersTooLarge = 431;
+constexpr int kServiceUnavailable = 503;
+
+enum class Kind { kMessage, kStatus };
+
+struct Route {
+  const char* path;
+  Kind kind;
+  bool legacy;  // COMPATIBILITY.md: errors have the old applications' form.
+};
+
+// The routes that Twilio calls most come first: cpp-httplib tries them in order.
+constexpr Route kRoutes[] = {
+    {twilio::kMessageWebhookPath.data(), Kind::kMessage, false},
+    {twilio::kStatusWebhookPath.data(), Kind::kStatus, false},
+    {"/api/webhooks/sms", Kind::kMessage, true},
+    {"/api/webhooks/whatsapp", Kind::kMessage, true},
+    {"/api/webhooks/twilio/incoming", Kind::kMessage, true},
+    {"/api/webhooks/twilio", Kind::kStatus, true},
+};
+
+struct KindMetrics {
+  explicit KindMetrics(const char* kind)
+      : acknowledged(telemetry::Counter("parley_webhook_ingest_acknowledged_total",
+                                        "Webhooks answered 2xx: each is durable in Kafka.",
+                                        {{"kind", kind}})),
+        latency(telemetry::LatencyHistogram(
+            "parley_webhook_ingest_latency_seconds",
+            "From the request's head to its answer. Twilio gives up after 15 s; if it grows, "
+            "look at Kafka first.",
+            {{"kind", kind}})) {}
+  prometheus::Counter& acknowledged;
+  prometheus::Histogram& latency;
+};
+
+KindMetrics& Metrics(Kind kind) {
+  static KindMetrics message("message");
+  static KindMetrics status("status");
+  return kind == Kind::kMessage ? message : status;
+}
+
+std::string Dump(const nlohmann::json& json) {
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+void Respond(const Route& route, const Refusal& refusal, httplib::Response& response) {
+  nlohmann::json error = {{"code", refusal.reason}, {"message", refusal.message}};
+  nlohmann::json body;
+  if (route.legacy) {
+    body = {{"success", false}, {"error", std::move(error)}};
+  } else {
+    error = {{"code", refusal.http_status},
+             {"message", refusal.message},
+             {"details",
+              {{{"@type", "type.googleapis.com/google.rpc.ErrorInfo"},
+                {"reason", refusal.reason},
+                {"domain", "parley"}}}}};
+    body = {{"error", std::move(error)}};
+  }
+  response.status = refusal.http_status;
+  if (refusal.http_status == kServiceUnavailable) response.set_header("Retry-After", "1");
+  response.set_content(Dump(body), "application/json");
+}
+
+void CountRefusal(const Route& route, const std::string& reason, int http_status) {
+  telemetry::Counter("parley_webhook_ingest_refused_total",
+                     "Webhooks not taken, by reason. SIGNATURE_MISMATCH: SERVER_URL or a token is "
+                     "wrong; NOT_DURABLE: Kafka is away; UNKNOWN_ACCOUNT: nobody connected it.",
+                     {{"reason", reason}})
+      .Increment();
+  telemetry::Info("refused", {{"path", route.path}, {"reason", reason}, {"status", http_status}});
+}
+
+std::size_t HeaderBytes(const httplib::Request& request) {
+  std::size_t bytes = request.target.size();
+  for (const auto& [name, value] : request.headers) bytes += name.size() + value.size() + 4;
+  return bytes;
+}
+
+// A header's value without copying it; empty if absent.
+std::string_view Header(const httplib::Request& request, const char* name) {
+  const auto found = request.headers.find(name);
+  return found == request.headers.end() ? std::string_view() : std::string_view(found->second);
+}
+
+class Handler {
+ public:
+  Handler(const Route& route, WebhookPipeline& pipeline, const Clock& clock)
+      : route_(route), pipeline_(pipeline), clock_(clock) {}
+
+  void Post(const httplib::Request& request, httplib::Response& response,
+            const httplib::ContentReader& reader) const {
+    const auto begun = clock_.Steady();
+    const auto body = http::ReadBody(request, reader, twilio::kWebhookBodyBytesMax);
+    if (!body.ok()) {
+      // Answered by the library: it knows whether the connection can go on.
+      http::RespondError(response, body.status());
+      CountRefusal(route_, ErrorReason(body.status()), response.status);
+      return;
+    }
+    Handle(request, *body, begun, response);
+  }
+
+  void Get(const httplib::Request& request, httplib::Response& response) const {
+    if (request.method != "GET") {  // cpp-httplib sends HEAD here too.
+      const Refusal refusal{kMethodNotAllowed, "METHOD_NOT_ALLOWED", "Use GET or POST."};
+      Respond(route_, refusal, response);
+      CountRefusal(route_, refusal.reason, refusal.http_status);
+      return;
+    }
+    Handle(request, "", clock_.Steady(), response);
+  }
+
+ private:
+  void Handle(const httplib::Request& request, std::string_view body,
+              std::chrono::steady_clock::time_point begun, httplib::Response& response) const {
+    std::optional<Refusal> refusal;
+    if (HeaderBytes(request) > kHeaderBytesMax) {
+      refusal = Refusal{kHeadersTooLarge, "HEADERS_TOO_LARGE", "The headers exceed 8 KiB."};
+    } else {
+      const WebhookRequest webhook{
+          .is_get = request.method == "GET",
+          .target = request.target,
+          .content_type = Header(request, "Content-Type"),
+          .signature = Header(request, "X-Twilio-Signature"),
+          .idempotency_token = Header(request, "I-Twilio-Idempotency-Token"),
+          .traceparent = Header(request, "traceparent"),
+          .body = body,
+          .received_at = clock_.Now(),
+      };
+      refusal = route_.kind == Kind::kMessage ? pipeline_.HandleMessage(webhook)
+                                              : pipeline_.HandleStatus(webhook);
+    }
+    KindMetrics& metrics = Metrics(route_.kind);
+    if (refusal) {
+      Respond(route_, *refusal, response);
+      CountRefusal(route_, refusal->reason, refusal->http_status);
+    } else {
+      metrics.acknowledged.Increment();
+      response.status = 200;
+      if (route_.kind == Kind::kMessage) {
+        response.set_content(twilio::kEmptyTwiml.data(), twilio::kEmptyTwiml.size(),
+                             twilio::kTwimlContentType.data());
+      }
+    }
+    metrics.latency.Observe(std::chrono::duration<double>(clock_.Steady() - begun).count());
+  }
+
+  const Route& route_;
+  WebhookPipeline& pipeline_;
+  const Clock& clock_;
+};
+
+void RespondHealth(const HealthChecks& health, httplib::Response& response) {
+  const absl::Status directory = health.directory();
+  const absl::Status kafka = health.kafka();
+  const auto show = [](const absl::Status& status) {
+    return status.ok() ? std::string("ok") : std::string(status.message());
+  };
+  const bool ok = directory.ok() && kafka.ok();
+  response.status = ok ? 200 : kServiceUnavailable;
+  response.set_content(Dump({{"status", ok ? "ok" : "unavailable"},
+                             {"checks", {{"directory", show(directory)}, {"kafka", show(kafka)}}}}),
+                       "application/json");
+}
+
+}  // namespace
+
+void RegisterRoutes(httplib::Server& server, WebhookPipeline& pipeline, HealthChecks health,
+                    const Clock& clock) {
+  for (const Route& route : kRoutes) {
+    const Handler handler(route, pipeline, clock);
+    server.Post(route.path, [handler](const httplib::Request& request, httplib::Response& response,
+                                      const httplib::ContentReader& reader) {
+      handler.Post(request, response, reader);
+    });
+    server.Get(route.path, [handler](const httplib::Request& request, httplib::Response& response) {
+      handler.Get(request, response);
+    });
+  }
+  server.Get("/api/webhooks/health",
+             [health = std::move(health)](const httplib::Request&, httplib::Response& response) {
+               RespondHealth(health, response);
+             });
+  server.set_error_handler(
+      httplib::Server::Handler([](const httplib::Request&, httplib::Response& response) {
+        if (response.status == 404 && response.body.empty()) {
+          response.set_content(R"({"error":{"code":404,"message":"There is no webhook here."}})",
+                               "application/json");
+        }
+      }));
+}
+
+}  // namespace parley::ingest

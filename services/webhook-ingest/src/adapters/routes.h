@@ -1,0 +1,27 @@
+// The HTTP side: which path is which webhook, reading and limiting requests, answers, metrics.
+#pragma once
+
+#include <functional>
+
+#include "absl/status/status.h"
+#include "libs/base/clock.h"
+#include "libs/http/server.h"
+#include "pipeline.h"
+
+namespace parley::ingest {
+
+struct HealthChecks {
+  std::function<absl::Status()> directory;
+  std::function<absl::Status()> kafka;
+};
+
+// Registers every route. All arguments outlive the server.
+//
+//   /webhooks/twilio/message, /webhooks/twilio/status       GET and POST
+//   /api/webhooks/{sms,whatsapp,twilio/incoming}            as message (COMPATIBILITY.md)
+//   /api/webhooks/twilio                                    as status
+//   /api/webhooks/health                                    GET: 200 or 503 with the checks
+void RegisterRoutes(httplib::Server& server, WebhookPipeline& pipeline, HealthChecks health,
+                    const Clock& clock);
+
+}  // namespace parley::ingest

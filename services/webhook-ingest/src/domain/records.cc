@@ -1,0 +1,137 @@
+#include "domain/records.h"
+
+#include "libs/twilio/number.h"
+#include "parley/events/v1/consent.pb.h"
+#include "parley/events/v1/delivery_status.pb.h"
+#include "parley/events/v1/inbound.pb.h"
+
+namespace parley::ingest {
+namespace {
+
+using events::v1::Keyword;
+using events::v1::Medium;
+
+Medium MediumOf(std::string_view address) {
+  switch (twilio::ChannelOf(address)) {
+    case twilio::Channel::kSms:
+      return Medium::MEDIUM_SMS;
+    case twilio::Channel::kWhatsApp:
+      return Medium::MEDIUM_WHATSAPP;
+    // RCS falls back to SMS and shares its opt-outs; it is answered by SMS.
+    case twilio::Channel::kRcs:
+      return Medium::MEDIUM_SMS;
+    case twilio::Channel::kMessenger:
+      return Medium::MEDIUM_UNSPECIFIED;
+  }
+  return Medium::MEDIUM_UNSPECIFIED;
+}
+
+Keyword ToProto(twilio::Keyword keyword) {
+  switch (keyword) {
+    case twilio::Keyword::kNone:
+      return Keyword::KEYWORD_UNSPECIFIED;
+    case twilio::Keyword::kStop:
+      return Keyword::KEYWORD_STOP;
+    case twilio::Keyword::kStart:
+      return Keyword::KEYWORD_START;
+    case twilio::Keyword::kHelp:
+      return Keyword::KEYWORD_HELP;
+  }
+  return Keyword::KEYWORD_UNSPECIFIED;
+}
+
+void Set(std::string* field, std::string_view value) { field->assign(value); }
+
+template <class Record>
+void AddParameters(const twilio::FormParams& params, Record& record) {
+  record.mutable_parameters()->Reserve(static_cast<int>(params.size()));
+  for (const twilio::FormParam param : params) {
+    auto* added = record.add_parameters();
+    Set(added->mutable_name(), param.name);
+    Set(added->mutable_value(), param.value);
+  }
+}
+
+template <class Record>
+kafka::OutRecord Out(const char* topic, std::string key, const Record& record,
+                     std::string_view traceparent) {
+  kafka::OutRecord out{
+      .topic = topic, .key = std::move(key), .value = record.SerializeAsString(), .headers = {}};
+  out.headers.emplace_back(kafka::kTypeHeader, record.GetTypeName());
+  if (!traceparent.empty()) out.headers.emplace_back(kafka::kTraceHeader, traceparent);
+  return out;
+}
+
+}  // namespace
+
+std::string InboundKey(std::string_view account_sid, std::string_view business_number,
+                       std::string_view customer_number) {
+  std::string key;
+  key.reserve(account_sid.size() + business_number.size() + customer_number.size() + 2);
+  key.append(account_sid).append("/").append(business_number).append("/").append(customer_number);
+  return key;
+}
+
+kafka::OutRecord InboundRecord(const MessageInput& input) {
+  const twilio::InboundMessage& message = input.message;
+  const std::string_view business = twilio::WithoutChannel(message.to);
+  const std::string_view customer = twilio::WithoutChannel(message.from);
+  events::v1::InboundRecord record;
+  Set(record.mutable_account_sid(), message.account_sid);
+  Set(record.mutable_business_number(), business);
+  Set(record.mutable_customer_number(), customer);
+  record.set_medium(MediumOf(message.from));
+  record.set_received_at_us(ToMicros(input.request.received_at));
+  Set(record.mutable_idempotency_token(), input.request.idempotency_token);
+  AddParameters(input.params, record);
+  auto* event = record.mutable_message();
+  Set(event->mutable_message_sid(), message.message_sid);
+  Set(event->mutable_body(), message.body);
+  for (const twilio::Media& media : message.media) {
+    auto* added = event->add_media();
+    Set(added->mutable_url(), media.url);
+    Set(added->mutable_content_type(), media.content_type);
+  }
+  event->set_keyword(ToProto(input.keyword));
+  Set(event->mutable_profile_name(), message.profile_name);
+  Set(event->mutable_messaging_service_sid(), message.messaging_service_sid);
+  event->set_segments(message.segments);
+  return Out(kafka::kInboundTopic, InboundKey(message.account_sid, business, customer), record,
+             input.traceparent);
+}
+
+kafka::OutRecord ConsentRecord(const MessageInput& input, std::string_view organization_id) {
+  const twilio::InboundMessage& message = input.message;
+  const std::string_view customer = twilio::WithoutChannel(message.from);
+  events::v1::ConsentRecord record;
+  Set(record.mutable_customer_number(), customer);
+  Set(record.mutable_business_number(), twilio::WithoutChannel(message.to));
+  Set(record.mutable_account_sid(), message.account_sid);
+  Set(record.mutable_messaging_service_sid(), message.messaging_service_sid);
+  record.set_medium(MediumOf(message.from));
+  record.set_given_at_us(ToMicros(input.request.received_at));
+  record.set_keyword(ToProto(input.keyword));
+  Set(record.mutable_organization_id(), organization_id);
+  return Out(kafka::kConsentTopic, std::string(customer), record, input.traceparent);
+}
+
+kafka::OutRecord DeliveryStatusRecord(const StatusInput& input) {
+  const twilio::StatusCallback& callback = input.callback;
+  events::v1::DeliveryStatusRecord record;
+  Set(record.mutable_account_sid(), callback.account_sid);
+  Set(record.mutable_message_sid(), callback.message_sid);
+  Set(record.mutable_status(), twilio::StatusName(callback.status));
+  record.set_error_code(callback.error_code.value_or(0));
+  record.set_received_at_us(ToMicros(input.request.received_at));
+  Set(record.mutable_message_id(), input.target.message_id);
+  record.set_attempt(input.target.attempt);
+  Set(record.mutable_business_number(), twilio::WithoutChannel(callback.from));
+  Set(record.mutable_customer_number(), twilio::WithoutChannel(callback.to));
+  record.set_medium(MediumOf(callback.to));
+  Set(record.mutable_idempotency_token(), input.request.idempotency_token);
+  AddParameters(input.params, record);
+  return Out(kafka::kDeliveryStatusTopic, std::string(callback.message_sid), record,
+             input.traceparent);
+}
+
+}  // namespace parley::ingest

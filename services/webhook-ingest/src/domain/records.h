@@ -1,0 +1,47 @@
+// Turns verified webhooks into records for Kafka. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "domain/request.h"
+#include "libs/kafka/record.h"
+#include "libs/twilio/callback.h"
+#include "libs/twilio/form.h"
+#include "libs/twilio/keywords.h"
+#include "libs/twilio/webhook.h"
+
+namespace parley::ingest {
+
+// What a message webhook becomes.
+struct MessageInput {
+  const WebhookRequest& request;
+  const twilio::FormParams& params;
+  const twilio::InboundMessage& message;
+  twilio::Keyword keyword;
+  std::string_view traceparent;
+};
+
+// `parley.inbound`: every parameter is kept; the key is InboundKey.
+kafka::OutRecord InboundRecord(const MessageInput& input);
+
+// `parley.consent`, for kStop and kStart; `organization_id` is empty if nobody claimed the number.
+kafka::OutRecord ConsentRecord(const MessageInput& input, std::string_view organization_id);
+
+struct StatusInput {
+  const WebhookRequest& request;
+  const twilio::FormParams& params;
+  const twilio::StatusCallback& callback;
+  const twilio::CallbackTarget& target;
+  std::string_view traceparent;
+};
+
+// `parley.delivery-status`; the key is the message SID.
+kafka::OutRecord DeliveryStatusRecord(const StatusInput& input);
+
+// "<account SID>/<business number>/<customer number>", without channel prefixes: one customer's
+// messages to one number keep their order.
+std::string InboundKey(std::string_view account_sid, std::string_view business_number,
+                       std::string_view customer_number);
+
+}  // namespace parley::ingest

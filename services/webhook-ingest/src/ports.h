@@ -1,0 +1,31 @@
+// What handling a webhook needs from outside.
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "domain/directory.h"
+#include "libs/kafka/record.h"
+
+namespace parley::ingest {
+
+// Makes a record durable. Thread-safe.
+class RecordPublisher {
+ public:
+  virtual ~RecordPublisher() = default;
+  // OK: every in-sync replica has the record. Any error: it may or may not be there; whoever
+  // reads it must take repeats. Blocks until then, at most until `deadline`.
+  virtual absl::Status Publish(const kafka::OutRecord& record,
+                               std::chrono::steady_clock::time_point deadline) = 0;
+};
+
+// What is known of accounts and numbers. Thread-safe.
+class DirectorySource {
+ public:
+  virtual ~DirectorySource() = default;
+  // Null until it is complete: then nobody can be refused, nor let in.
+  virtual std::shared_ptr<const Directory> Current() const = 0;
+};
+
+}  // namespace parley::ingest

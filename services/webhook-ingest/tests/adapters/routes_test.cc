@@ -1,0 +1,147 @@
+#include "adapters/routes.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "fakes/fakes.h"
+#include "libs/twilio/twiml.h"
+
+namespace parley::ingest {
+namespace {
+
+using testing::HasSubstr;
+
+class RoutesTest : public testing::Test {
+ protected:
+  RoutesTest() {
+    directory_.current = TwoAccounts();
+    RegisterRoutes(server_.routes(), pipeline_,
+                   {.directory = [this] { return directory_state_; },
+                    .kafka = [this] { return kafka_state_; }},
+                   SystemClock());
+    EXPECT_TRUE(server_.Start().ok());
+    client_ = std::make_unique<httplib::Client>("127.0.0.1", server_.port());
+    client_->set_keep_alive(true);
+    client_->set_tcp_nodelay(true);
+  }
+  ~RoutesTest() override {
+    client_.reset();
+    server_.Stop();
+  }
+
+  httplib::Result Post(const SignedWebhook& webhook) {
+    return client_->Post(webhook.target, {{"X-Twilio-Signature", webhook.signature}}, webhook.body,
+                         webhook.content_type);
+  }
+
+  absl::Status directory_state_;
+  absl::Status kafka_state_;
+  FakeDirectory directory_;
+  FakePublisher publisher_;
+  WebhookPipeline pipeline_{
+      {.verify = {.server_url = kServerUrl}}, directory_, publisher_, SystemClock()};
+  http::Server server_{{.name = "test", .connections_max = 8}};
+  std::unique_ptr<httplib::Client> client_;
+};
+
+TEST_F(RoutesTest, EveryMessageRouteAnswersEmptyTwiml) {
+  for (const char* path : {"/webhooks/twilio/message", "/api/webhooks/sms",
+                           "/api/webhooks/whatsapp", "/api/webhooks/twilio/incoming"}) {
+    publisher_.records.clear();
+    const auto answer = Post(SignedPost(path, MessageParams(), kTokenA));
+    ASSERT_TRUE(answer) << path;
+    EXPECT_EQ(answer->status, 200) << path;
+    EXPECT_EQ(answer->body, twilio::kEmptyTwiml) << path;
+    EXPECT_EQ(answer->get_header_value("Content-Type"), "text/xml") << path;
+    EXPECT_EQ(publisher_.Of(kafka::kInboundTopic).size(), 1u) << path;
+  }
+}
+
+TEST_F(RoutesTest, EveryStatusRouteAnswersNothing) {
+  const twilio::FormParams params = {{"AccountSid", kAccountA},
+                                     {"MessageSid", kMessageSid},
+                                     {"MessageStatus", "sent"},
+                                     {"From", kNumberA}};
+  for (const char* path : {"/webhooks/twilio/status", "/api/webhooks/twilio"}) {
+    publisher_.records.clear();
+    const auto answer = Post(SignedPost(path, params, kTokenA));
+    ASSERT_TRUE(answer) << path;
+    EXPECT_EQ(answer->status, 200) << path;
+    EXPECT_EQ(answer->body, "") << path;
+    EXPECT_EQ(publisher_.Of(kafka::kDeliveryStatusTopic).size(), 1u) << path;
+  }
+}
+
+TEST_F(RoutesTest, TakesMessagesByGet) {
+  const std::string target =
+      std::string(kMessageTarget) + "?" + twilio::EncodeForm(MessageParams("a b+c"));
+  const auto answer = client_->Get(
+      target, {{"X-Twilio-Signature", twilio::Sign(kServerUrl + target, {}, kTokenA)}});
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 200);
+  EXPECT_EQ(publisher_.records.size(), 1u);
+}
+
+TEST_F(RoutesTest, RefusalsCarryTheirReasonInBothForms) {
+  const auto answer = Post(SignedPost(kMessageTarget, MessageParams(), kTokenB));
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 403);
+  EXPECT_THAT(answer->body, HasSubstr(R"("reason":"SIGNATURE_MISMATCH")"));
+  const auto legacy = Post(SignedPost("/api/webhooks/sms", MessageParams(), kTokenB));
+  ASSERT_TRUE(legacy);
+  EXPECT_EQ(legacy->status, 403);
+  EXPECT_THAT(legacy->body, HasSubstr(R"("success":false)"));
+  EXPECT_THAT(legacy->body, HasSubstr(R"("code":"SIGNATURE_MISMATCH")"));
+}
+
+TEST_F(RoutesTest, LargeBodiesUpToTheLimitPassAndTheConnectionSurvivesOneThatIsTooLarge) {
+  // Above cpp-httplib's own 8 KiB for forms.
+  EXPECT_EQ(
+      Post(SignedPost(kMessageTarget, MessageParams(std::string(60'000, 'x')), kTokenA))->status,
+      200);
+  const auto answer =
+      Post(SignedPost(kMessageTarget, MessageParams(std::string(70'000, 'x')), kTokenA));
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 413);
+  EXPECT_EQ(publisher_.records.size(), 1u);
+  EXPECT_EQ(Post(SignedPost(kMessageTarget, MessageParams(), kTokenA))->status, 200);
+}
+
+TEST_F(RoutesTest, HugeHeadersAreRefused) {
+  const SignedWebhook webhook = SignedPost(kMessageTarget, MessageParams(), kTokenA);
+  httplib::Headers headers = {{"X-Twilio-Signature", webhook.signature}};
+  for (int i = 0; i < 5; ++i) headers.emplace("X-Filler", std::string(2'000, 'x'));
+  const auto answer = client_->Post(webhook.target, headers, webhook.body, webhook.content_type);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 431);
+  EXPECT_TRUE(publisher_.records.empty());
+}
+
+TEST_F(RoutesTest, OtherMethodsAndPathsAreRefused) {
+  EXPECT_EQ(client_->Head(kMessageTarget)->status, 405);
+  EXPECT_EQ(client_->Put(kMessageTarget, "", "text/plain")->status, 404);
+  EXPECT_EQ(client_->Get("/elsewhere")->status, 404);
+  EXPECT_TRUE(publisher_.records.empty());
+}
+
+TEST_F(RoutesTest, WithoutAcknowledgementItAsksToComeBack) {
+  publisher_.fail = [](const kafka::OutRecord&) { return true; };
+  const auto answer = Post(SignedPost(kMessageTarget, MessageParams(), kTokenA));
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 503);
+  EXPECT_EQ(answer->get_header_value("Retry-After"), "1");
+}
+
+TEST_F(RoutesTest, HealthNamesWhatIsWrong) {
+  auto answer = client_->Get("/api/webhooks/health");
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 200);
+  EXPECT_THAT(answer->body, HasSubstr(R"("status":"ok")"));
+  directory_state_ = Unavailable("X", "not complete");
+  answer = client_->Get("/api/webhooks/health");
+  EXPECT_EQ(answer->status, 503);
+  EXPECT_THAT(answer->body, HasSubstr(R"("directory":"not complete")"));
+}
+
+}  // namespace
+}  // namespace parley::ingest

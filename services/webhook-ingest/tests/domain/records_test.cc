@@ -1,0 +1,118 @@
+#include "domain/records.h"
+
+#include <gtest/gtest.h>
+
+#include "fakes/fakes.h"
+#include "parley/events/v1/consent.pb.h"
+#include "parley/events/v1/delivery_status.pb.h"
+#include "parley/events/v1/inbound.pb.h"
+
+namespace parley::ingest {
+namespace {
+
+TEST(InboundRecord, KeepsEveryParameterAndTheBytesOfTheText) {
+  twilio::FormParams params = MessageParams(" <Response>&amp; é😀\r\n ");
+  params.Add("SomethingNew", "kept");
+  params.Add("Empty", "");
+  const SignedWebhook webhook = SignedPost(kMessageTarget, params, kTokenA);
+  const auto message = twilio::ParseInboundMessage(params);
+  ASSERT_TRUE(message.ok());
+  const kafka::OutRecord out =
+      InboundRecord({webhook.View(), params, *message, twilio::Keyword::kNone, "trace"});
+  EXPECT_EQ(out.topic, "parley.inbound");
+  EXPECT_EQ(out.key, kAccountA + "/" + kNumberA + "/" + kCustomer);
+  EXPECT_EQ(out.headers, (kafka::Headers{{"parley-type", "parley.events.v1.InboundRecord"},
+                                         {"traceparent", "trace"}}));
+  events::v1::InboundRecord record;
+  ASSERT_TRUE(record.ParseFromString(out.value));
+  EXPECT_EQ(record.account_sid(), kAccountA);
+  EXPECT_EQ(record.business_number(), kNumberA);
+  EXPECT_EQ(record.customer_number(), kCustomer);
+  EXPECT_EQ(record.medium(), events::v1::MEDIUM_SMS);
+  EXPECT_EQ(record.received_at_us(), ToMicros(webhook.received_at));
+  EXPECT_EQ(record.idempotency_token(), webhook.idempotency_token);
+  EXPECT_EQ(record.message().message_sid(), kMessageSid);
+  EXPECT_EQ(record.message().body(), " <Response>&amp; é😀\r\n ");
+  EXPECT_EQ(record.message().segments(), 1);
+  ASSERT_EQ(record.parameters_size(), static_cast<int>(params.size()));
+  for (int i = 0; i < record.parameters_size(); ++i) {
+    EXPECT_EQ(record.parameters(i).name(), params[static_cast<std::size_t>(i)].name);
+    EXPECT_EQ(record.parameters(i).value(), params[static_cast<std::size_t>(i)].value);
+  }
+}
+
+TEST(InboundRecord, TakesPicturesAndWhatsApp) {
+  twilio::FormParams params = {{"AccountSid", kAccountA},
+                               {"MessageSid", kMessageSid},
+                               {"From", std::string("whatsapp:") + kCustomer},
+                               {"To", std::string("whatsapp:") + kNumberA},
+                               {"Body", ""},
+                               {"ProfileName", "Ana"},
+                               {"NumMedia", "1"},
+                               {"MediaUrl0", "https://api.twilio.com/x"},
+                               {"MediaContentType0", "image/png"}};
+  const SignedWebhook webhook = SignedPost(kMessageTarget, params, kTokenA);
+  const auto message = twilio::ParseInboundMessage(params);
+  ASSERT_TRUE(message.ok());
+  const kafka::OutRecord out =
+      InboundRecord({webhook.View(), params, *message, twilio::Keyword::kNone, ""});
+  EXPECT_EQ(out.key, kAccountA + "/" + kNumberA + "/" + kCustomer);
+  EXPECT_EQ(out.headers.size(), 1u);
+  events::v1::InboundRecord record;
+  ASSERT_TRUE(record.ParseFromString(out.value));
+  EXPECT_EQ(record.medium(), events::v1::MEDIUM_WHATSAPP);
+  EXPECT_EQ(record.customer_number(), kCustomer);
+  EXPECT_EQ(record.message().profile_name(), "Ana");
+  ASSERT_EQ(record.message().media_size(), 1);
+  EXPECT_EQ(record.message().media(0).content_type(), "image/png");
+}
+
+TEST(ConsentRecord, SaysWhoGaveWhatWhen) {
+  twilio::FormParams params = MessageParams("Stop");
+  params.Add("MessagingServiceSid", "MG" + std::string(32, '3'));
+  const SignedWebhook webhook = SignedPost(kMessageTarget, params, kTokenA);
+  const auto message = twilio::ParseInboundMessage(params);
+  ASSERT_TRUE(message.ok());
+  const kafka::OutRecord out =
+      ConsentRecord({webhook.View(), params, *message, twilio::Keyword::kStop, "t"}, "org");
+  EXPECT_EQ(out.topic, "parley.consent");
+  EXPECT_EQ(out.key, kCustomer);
+  events::v1::ConsentRecord record;
+  ASSERT_TRUE(record.ParseFromString(out.value));
+  EXPECT_EQ(record.customer_number(), kCustomer);
+  EXPECT_EQ(record.business_number(), kNumberA);
+  EXPECT_EQ(record.account_sid(), kAccountA);
+  EXPECT_EQ(record.messaging_service_sid(), "MG" + std::string(32, '3'));
+  EXPECT_EQ(record.medium(), events::v1::MEDIUM_SMS);
+  EXPECT_EQ(record.given_at_us(), ToMicros(webhook.received_at));
+  EXPECT_EQ(record.keyword(), events::v1::KEYWORD_STOP);
+  EXPECT_EQ(record.organization_id(), "org");
+}
+
+TEST(DeliveryStatusRecord, NamesOurMessageAndAttempt) {
+  const twilio::FormParams params = {
+      {"AccountSid", kAccountA}, {"MessageSid", kMessageSid}, {"MessageStatus", "undelivered"},
+      {"ErrorCode", "30003"},    {"From", kNumberA},          {"To", kCustomer},
+  };
+  const SignedWebhook webhook = SignedPost("/webhooks/twilio/status", params, kTokenA);
+  const auto callback = twilio::ParseStatusCallback(params);
+  ASSERT_TRUE(callback.ok());
+  const kafka::OutRecord out = DeliveryStatusRecord(
+      {webhook.View(), params, *callback, {.message_id = "id", .attempt = 2}, "t"});
+  EXPECT_EQ(out.topic, "parley.delivery-status");
+  EXPECT_EQ(out.key, kMessageSid);
+  events::v1::DeliveryStatusRecord record;
+  ASSERT_TRUE(record.ParseFromString(out.value));
+  EXPECT_EQ(record.account_sid(), kAccountA);
+  EXPECT_EQ(record.message_sid(), kMessageSid);
+  EXPECT_EQ(record.status(), "undelivered");
+  EXPECT_EQ(record.error_code(), 30003);
+  EXPECT_EQ(record.message_id(), "id");
+  EXPECT_EQ(record.attempt(), 2);
+  EXPECT_EQ(record.business_number(), kNumberA);
+  EXPECT_EQ(record.customer_number(), kCustomer);
+  EXPECT_EQ(record.parameters_size(), 6);
+}
+
+}  // namespace
+}  // namespace parley::ingest
