@@ -4,6 +4,7 @@ installation goes on where it stopped."""
 
 import contextlib
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -21,6 +22,13 @@ NODE_VERSION = "22.14.0"  # Fetched through npm where Debian's Node.js is too ol
 NPM_VERSION = "10.9.2"
 BUF_VERSION = "1.50.0"
 GOOGLEAPIS_VERSION = "1.66.0"
+# Go tools that check deploy/k8s, and the Go that builds them where there is none
+# or an older one; it comes through the Go module proxy.
+GO_TOOLS = {
+    "kustomize": "sigs.k8s.io/kustomize/kustomize/v5@v5.6.0",
+    "kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform@v0.6.7",
+}
+GO_VERSION = "1.24.4"
 _DISK_BYTES_MIN = 3 << 30
 
 _NETWORK_SIGNS = re.compile(
@@ -397,6 +405,66 @@ def install_buf(layout: Layout, step: Step) -> Path:
     )
     write_atomically(folder / "stamp", BUF_VERSION)
     return program
+
+
+# --- Go ------------------------------------------------------------------------------------
+
+
+def _go_is_new(go: str | None) -> bool:
+    if go is None:
+        return False
+    done = subprocess.run([go, "version"], capture_output=True, text=True, check=False)
+    found = re.search(r"go1\.(\d+)", done.stdout)
+    return bool(found) and int(found.group(1)) >= int(GO_VERSION.split(".")[1])
+
+
+def _go(layout: Layout, step: Step) -> str:
+    """A Go that is new enough. Debian's is not, but can fetch one as a module."""
+    go = shutil.which("go")
+    if _go_is_new(go):
+        return go
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+    folder = layout.tools / "go"
+    version = f"v0.0.1-go{GO_VERSION}.linux-{machine}"
+    root = folder / "pkg" / "mod" / "golang.org" / f"toolchain@{version}"
+    own = root / "bin" / "go"
+    if os.access(own, os.X_OK):
+        return str(own)
+    if go is None:
+        install_packages(step, ["golang-go"])
+    step.update(f"Go {GO_VERSION}")
+    folder.mkdir(parents=True, exist_ok=True)
+    run_tool(
+        "Go could not be fetched",
+        ["go", "mod", "download", f"golang.org/toolchain@{version}"],
+        step,
+        folder=folder,
+        environment={**os.environ, "GOPATH": str(folder), "GOFLAGS": "-modcacherw"},
+    )
+    # A module's files come without run bits.
+    for program in (*root.glob("pkg/tool/*/*"), *root.glob("bin/*")):
+        program.chmod(0o755)
+    return str(own)
+
+
+def install_go_tools(layout: Layout, step: Step) -> Path:
+    """Builds the Go tools; returns the folder that they are in."""
+    folder = layout.tools / "bin"
+    content = json.dumps(GO_TOOLS)
+    if _stamped(folder / "stamp", content):
+        return folder
+    go = _go(layout, step)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, source in GO_TOOLS.items():
+        step.update(f"building {name}")
+        run_tool(
+            f"{name} could not be built",
+            [go, "install", source],
+            step,
+            environment={**os.environ, "GOBIN": str(folder), "GOTOOLCHAIN": "local"},
+        )
+    write_atomically(folder / "stamp", content)
+    return folder
 
 
 # -------------------------------------------------------------------------------------------

@@ -185,7 +185,10 @@ class Run:
 
     def _style(self, step: Step) -> Outcome:
         buf = install.install_buf(self._layout, step)
-        return self._pytest("style", step, {"PARLEY_TEST_BUF": str(buf)})
+        go_tools = install.install_go_tools(self._layout, step)
+        return self._pytest(
+            "style", step, {"PARLEY_TEST_BUF": str(buf), "PARLEY_TEST_GO_TOOLS": str(go_tools)}
+        )
 
     def _e2e(self, step: Step) -> Outcome:
         for package in sorted((CHECKOUT / "tests" / "e2e").glob("**/package.json")):

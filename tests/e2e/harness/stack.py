@@ -80,13 +80,14 @@ class Stack:
         values = {**TEST_SETTINGS, **(settings or {})}
         self.installation = Installation(self.layout, Settings(self.layout, values))
         self._lifecycle = Lifecycle(self.installation, Progress(3, io.StringIO()))
+        self.supervisor = self._lifecycle.supervisor
         self.credentials: dict[str, str] = {}
 
     @classmethod
     def in_test_folder(cls, name: str = "e2e", settings: dict[str, str] | None = None) -> "Stack":
         """A stack under .local/test; what an earlier one left there is removed."""
         stack = cls(CHECKOUT / ".local" / "test" / name, settings)
-        stack._lifecycle.supervisor.end()
+        stack.supervisor.end()
         postgres = infra.postgres_folder(stack.layout)
         shutil.rmtree(postgres.parent, ignore_errors=True)
         shutil.rmtree(stack.layout.data, ignore_errors=True)
