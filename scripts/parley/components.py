@@ -13,7 +13,7 @@ from parley import edge, infra
 from parley import ports as port_tools
 from parley.layout import Layout, write_atomically
 from parley.problem import Problem
-from parley.settings import SIMULATOR_MORE_NUMBERS, Settings, host_and_port
+from parley.settings import SIMULATOR_PHONE_NUMBER, Settings, host_and_port
 from parley.supervise import Spec
 
 INFRA = ("kafka", "postgres", "redis")
@@ -144,17 +144,15 @@ class Installation:
 
     def _simulator(self) -> Spec:
         sid, token, number = self.settings.twilio_account
-        numbers = [number, *(n for n in SIMULATOR_MORE_NUMBERS if n != number)]
         environment = {
             "PATH": "/usr/bin:/bin",
             "LANG": "C.UTF-8",
-            "SIMULATOR_NUMBERS": ",".join(numbers),
+            **({"SIMULATOR_NUMBERS": number} if number != SIMULATOR_PHONE_NUMBER else {}),
             **{k: v for k, v in self.settings.values.items() if k.startswith("SIMULATOR_")},
             "SIMULATOR_ACCOUNT_SID": sid,
             "SIMULATOR_AUTH_TOKEN": token,
             "SIMULATOR_PORT": str(self.layout.ports.simulator),
             "SIMULATOR_BIND_ADDRESS": "127.0.0.1",
-            "SERVER_URL": self.settings.server_url,
         }
         return self._spec("twilio-simulator", [], environment)
 

@@ -313,13 +313,20 @@ class Doctor:
             "Set it to mock or openai.",
         )
         if provider == "openai":
-            url = self._values.get("PARLEY_AI_BASE_URL", "")
+            url = self._values.get("PARLEY_AI_BASE_URL", "https://api.openai.com/v1")
             self._check(
                 urllib.parse.urlsplit(url).scheme in ("http", "https"),
                 "PARLEY_AI_BASE_URL",
                 url,
-                "the openai provider needs it" if not url else f"{url!r} is no address",
-                "Set it to the endpoint's base address, up to and with /v1.",
+                f"{url!r} is no address",
+                "Set it to the endpoint's address without /chat/completions.",
+            )
+            self._check(
+                bool(self._values.get("PARLEY_AI_KEY")) or "PARLEY_AI_BASE_URL" in self._values,
+                "PARLEY_AI_KEY",
+                "set" if self._values.get("PARLEY_AI_KEY") else "not set; the endpoint needs none",
+                "it is missing",
+                "Set it to a key of the AI provider, or set AI_PROVIDER=mock.",
             )
 
     # --- Kafka, PostgreSQL, Redis ---

@@ -20,7 +20,6 @@ _FALSE = {"false", "0", "no", "off", ""}
 
 SIMULATOR_ACCOUNT_SID = "AC" + "1" * 32
 SIMULATOR_PHONE_NUMBER = "+15550001000"
-SIMULATOR_MORE_NUMBERS = ("+15550001001", "+15005550006")
 
 
 def is_setting(name: str) -> bool:

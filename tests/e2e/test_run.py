@@ -6,6 +6,7 @@ import subprocess
 import time
 
 import pytest
+
 from harness import Stack, wait_until
 from parley import processes
 from parley.components import COMPONENTS, SERVICES

@@ -41,11 +41,15 @@ class Simulator:
         return self._call("POST", "/simulator/v1/inbound", message)
 
     def ledger(self, after: int = 0) -> list[dict]:
-        """Every message creation that it accepted, in order, from entry `after` on."""
-        answer = call("GET", f"{self.url}/simulator/v1/ledger?after={after}").expect(200).json()
-        if isinstance(answer, list):
-            return answer
-        return next(value for value in answer.values() if isinstance(value, list))
+        """Every message creation that it accepted, in order, after entry `after`."""
+        entries: list[dict] = []
+        while True:
+            url = f"{self.url}/simulator/v1/ledger?after={after}"
+            page = call("GET", url).expect(200).json()
+            if not page["entries"]:
+                return entries
+            entries += page["entries"]
+            after = page["next"]
 
     def faults(self, **faults: Any) -> Answer:
         """latency_ms, status_429_rate, drop_before_rate and so on; see DESIGN §10."""
