@@ -22,7 +22,8 @@ bool IsSenderName(std::string_view text) {
   const auto allowed = [](char c) {
     return IsLetter(c) || IsDigit(c) || c == ' ' || c == '&' || c == '+' || c == '-' || c == '_';
   };
-  return !text.empty() && text.size() <= kSenderNameCharsMax &&
+  // What begins with "+" was meant to be a number.
+  return !text.empty() && text.size() <= kSenderNameCharsMax && text.front() != '+' &&
          std::all_of(text.begin(), text.end(), allowed) &&
          std::any_of(text.begin(), text.end(), IsLetter);
 }

@@ -32,7 +32,7 @@ TEST(ParseAddress, TellsChannelAndKind) {
 
 TEST(ParseAddress, RefusesTheRest) {
   for (const char* text : {"", "+", "+0123456", "15005550006123", "whatsapp:12345", "whatsapp:",
-                           "whatsapp:Name", "TwelveLetter", "café", "rcs:", "+1500555000x", "12"}) {
+                           "whatsapp:Name", "TwelveLetter", "café", "rcs:", "+15x", "12"}) {
     EXPECT_FALSE(ParseAddress(text).ok()) << text;
   }
 }

@@ -119,9 +119,8 @@ std::optional<Refusal> WebhookPipeline::HandleMessage(const WebhookRequest& requ
     }
   }
   if (auto refusal = Publish(InboundRecord(input), deadline)) return refusal;
-  telemetry::Info("published", {{"topic", kafka::kInboundTopic},
-                                {"account_sid", message->account_sid},
-                                {"message_sid", message->message_sid}});
+  telemetry::Info("published",
+                  {{"account_sid", message->account_sid}, {"message_sid", message->message_sid}});
   return std::nullopt;
 }
 
@@ -157,17 +156,16 @@ std::optional<Refusal> WebhookPipeline::HandleStatus(const WebhookRequest& reque
           Publish(DeliveryStatusRecord({request, params, *callback, target, trace}), deadline)) {
     return refusal;
   }
-  telemetry::Info("published", {{"topic", kafka::kDeliveryStatusTopic},
-                                {"account_sid", callback->account_sid},
-                                {"message_sid", callback->message_sid}});
+  telemetry::Info("published",
+                  {{"account_sid", callback->account_sid}, {"message_sid", callback->message_sid}});
   return std::nullopt;
 }
 
-std::optional<Refusal> WebhookPipeline::Publish(const kafka::OutRecord& record,
+std::optional<Refusal> WebhookPipeline::Publish(OutgoingRecord record,
                                                 std::chrono::steady_clock::time_point deadline) {
-  const absl::Status status = publisher_.Publish(record, deadline);
+  const absl::Status status = publisher_.Publish(std::move(record), deadline);
   if (status.ok()) return std::nullopt;
-  telemetry::Warning("publish_failed", status, {{"topic", record.topic}});
+  telemetry::Warning("publish_failed", status);
   return Refusal{kServiceUnavailable, "NOT_DURABLE",
                  "The webhook could not be stored safely; send it again."};
 }

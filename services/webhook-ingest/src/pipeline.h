@@ -32,7 +32,7 @@ class WebhookPipeline {
   std::optional<Refusal> HandleStatus(const WebhookRequest& request);
 
  private:
-  std::optional<Refusal> Publish(const kafka::OutRecord& record,
+  std::optional<Refusal> Publish(OutgoingRecord record,
                                  std::chrono::steady_clock::time_point deadline);
 
   const PipelineOptions options_;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "domain/trace.h"
 #include "fakes/fakes.h"
 #include "libs/base/id.h"
 #include "libs/twilio/callback.h"
@@ -37,10 +38,9 @@ class PipelineTest : public testing::Test {
 TEST_F(PipelineTest, PublishesATextOnce) {
   EXPECT_EQ(Message(SignedPost(kMessageTarget, MessageParams(), kTokenA)), "");
   ASSERT_EQ(publisher_.records.size(), 1u);
-  EXPECT_EQ(publisher_.records[0].topic, kafka::kInboundTopic);
+  EXPECT_EQ(publisher_.records[0].topic, Topic::kInbound);
   // A new trace begins here.
-  ASSERT_EQ(publisher_.records[0].headers.size(), 2u);
-  EXPECT_EQ(publisher_.records[0].headers[1].first, kafka::kTraceHeader);
+  EXPECT_TRUE(IsTraceparent(publisher_.records[0].traceparent));
 }
 
 TEST_F(PipelineTest, PublishesConsentBeforeTheText) {
@@ -49,8 +49,8 @@ TEST_F(PipelineTest, PublishesConsentBeforeTheText) {
     publisher_.records.clear();
     EXPECT_EQ(Message(SignedPost(kMessageTarget, MessageParams(body), kTokenA)), "");
     ASSERT_EQ(publisher_.records.size(), 2u) << body;
-    EXPECT_EQ(publisher_.records[0].topic, kafka::kConsentTopic);
-    EXPECT_EQ(publisher_.records[1].topic, kafka::kInboundTopic);
+    EXPECT_EQ(publisher_.records[0].topic, Topic::kConsent);
+    EXPECT_EQ(publisher_.records[1].topic, Topic::kInbound);
     events::v1::ConsentRecord consent;
     ASSERT_TRUE(consent.ParseFromString(publisher_.records[0].value));
     EXPECT_EQ(consent.keyword(), keyword);
@@ -70,15 +70,13 @@ TEST_F(PipelineTest, HelpChangesNoConsent) {
 }
 
 TEST_F(PipelineTest, ConsentThatIsNotDurableHoldsTheTextBack) {
-  publisher_.fail = [](const kafka::OutRecord& record) {
-    return record.topic == kafka::kConsentTopic;
-  };
+  publisher_.fail = [](const OutgoingRecord& record) { return record.topic == Topic::kConsent; };
   EXPECT_EQ(Message(SignedPost(kMessageTarget, MessageParams("STOP"), kTokenA)), "503 NOT_DURABLE");
   EXPECT_TRUE(publisher_.records.empty());
 }
 
 TEST_F(PipelineTest, WithoutAcknowledgementThereIsNoAnswer2xx) {
-  publisher_.fail = [](const kafka::OutRecord&) { return true; };
+  publisher_.fail = [](const OutgoingRecord&) { return true; };
   EXPECT_EQ(Message(SignedPost(kMessageTarget, MessageParams(), kTokenA)), "503 NOT_DURABLE");
 }
 
@@ -146,7 +144,7 @@ TEST_F(PipelineTest, TakesAMessageByGet) {
   webhook.target = std::string(kMessageTarget) + "?" + twilio::EncodeForm(MessageParams());
   webhook.signature = twilio::Sign(kServerUrl + webhook.target, {}, kTokenA);
   EXPECT_EQ(Message(webhook), "");
-  EXPECT_EQ(publisher_.Of(kafka::kInboundTopic).size(), 1u);
+  EXPECT_EQ(publisher_.Of(Topic::kInbound).size(), 1u);
 }
 
 TEST_F(PipelineTest, PublishesAStatusWithOurMessageAndAttempt) {

@@ -17,20 +17,44 @@ struct Acknowledgement {
   std::optional<absl::Status> status;
 };
 
+const char* TopicName(Topic topic) {
+  switch (topic) {
+    case Topic::kInbound:
+      return kafka::kInboundTopic;
+    case Topic::kConsent:
+      return kafka::kConsentTopic;
+    case Topic::kDeliveryStatus:
+      return kafka::kDeliveryStatusTopic;
+  }
+  return "";
+}
+
+kafka::OutRecord ToKafka(OutgoingRecord record) {
+  kafka::OutRecord out{.topic = TopicName(record.topic),
+                       .key = std::move(record.key),
+                       .value = std::move(record.value),
+                       .headers = {}};
+  out.headers.emplace_back(kafka::kTypeHeader, std::move(record.type));
+  if (!record.traceparent.empty()) {
+    out.headers.emplace_back(kafka::kTraceHeader, std::move(record.traceparent));
+  }
+  return out;
+}
+
 }  // namespace
 
-absl::Status KafkaPublisher::Publish(const kafka::OutRecord& record,
+absl::Status KafkaPublisher::Publish(OutgoingRecord record,
                                      std::chrono::steady_clock::time_point deadline) {
+  const kafka::OutRecord out = ToKafka(std::move(record));
   const auto acknowledgement = std::make_shared<Acknowledgement>();
-  const absl::Status queued =
-      producer_.Produce(record, [this, acknowledgement](absl::Status status) {
-        healthy_.store(status.ok(), std::memory_order_relaxed);
-        {
-          const std::lock_guard lock(acknowledgement->mutex);
-          acknowledgement->status = std::move(status);
-        }
-        acknowledgement->arrived.notify_one();
-      });
+  const absl::Status queued = producer_.Produce(out, [this, acknowledgement](absl::Status status) {
+    healthy_.store(status.ok(), std::memory_order_relaxed);
+    {
+      const std::lock_guard lock(acknowledgement->mutex);
+      acknowledgement->status = std::move(status);
+    }
+    acknowledgement->arrived.notify_one();
+  });
   if (!queued.ok()) {
     healthy_.store(false, std::memory_order_relaxed);
     return queued;

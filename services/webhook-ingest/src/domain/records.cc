@@ -53,13 +53,13 @@ void AddParameters(const twilio::FormParams& params, Record& record) {
 }
 
 template <class Record>
-kafka::OutRecord Out(const char* topic, std::string key, const Record& record,
-                     std::string_view traceparent) {
-  kafka::OutRecord out{
-      .topic = topic, .key = std::move(key), .value = record.SerializeAsString(), .headers = {}};
-  out.headers.emplace_back(kafka::kTypeHeader, record.GetTypeName());
-  if (!traceparent.empty()) out.headers.emplace_back(kafka::kTraceHeader, traceparent);
-  return out;
+OutgoingRecord Out(Topic topic, std::string key, const Record& record,
+                   std::string_view traceparent) {
+  return {.topic = topic,
+          .key = std::move(key),
+          .value = record.SerializeAsString(),
+          .type = record.GetTypeName(),
+          .traceparent = std::string(traceparent)};
 }
 
 }  // namespace
@@ -72,7 +72,7 @@ std::string InboundKey(std::string_view account_sid, std::string_view business_n
   return key;
 }
 
-kafka::OutRecord InboundRecord(const MessageInput& input) {
+OutgoingRecord InboundRecord(const MessageInput& input) {
   const twilio::InboundMessage& message = input.message;
   const std::string_view business = twilio::WithoutChannel(message.to);
   const std::string_view customer = twilio::WithoutChannel(message.from);
@@ -96,11 +96,11 @@ kafka::OutRecord InboundRecord(const MessageInput& input) {
   Set(event->mutable_profile_name(), message.profile_name);
   Set(event->mutable_messaging_service_sid(), message.messaging_service_sid);
   event->set_segments(message.segments);
-  return Out(kafka::kInboundTopic, InboundKey(message.account_sid, business, customer), record,
+  return Out(Topic::kInbound, InboundKey(message.account_sid, business, customer), record,
              input.traceparent);
 }
 
-kafka::OutRecord ConsentRecord(const MessageInput& input, std::string_view organization_id) {
+OutgoingRecord ConsentRecord(const MessageInput& input, std::string_view organization_id) {
   const twilio::InboundMessage& message = input.message;
   const std::string_view customer = twilio::WithoutChannel(message.from);
   events::v1::ConsentRecord record;
@@ -112,10 +112,10 @@ kafka::OutRecord ConsentRecord(const MessageInput& input, std::string_view organ
   record.set_given_at_us(ToMicros(input.request.received_at));
   record.set_keyword(ToProto(input.keyword));
   Set(record.mutable_organization_id(), organization_id);
-  return Out(kafka::kConsentTopic, std::string(customer), record, input.traceparent);
+  return Out(Topic::kConsent, std::string(customer), record, input.traceparent);
 }
 
-kafka::OutRecord DeliveryStatusRecord(const StatusInput& input) {
+OutgoingRecord DeliveryStatusRecord(const StatusInput& input) {
   const twilio::StatusCallback& callback = input.callback;
   events::v1::DeliveryStatusRecord record;
   Set(record.mutable_account_sid(), callback.account_sid);
@@ -130,8 +130,7 @@ kafka::OutRecord DeliveryStatusRecord(const StatusInput& input) {
   record.set_medium(MediumOf(callback.to));
   Set(record.mutable_idempotency_token(), input.request.idempotency_token);
   AddParameters(input.params, record);
-  return Out(kafka::kDeliveryStatusTopic, std::string(callback.message_sid), record,
-             input.traceparent);
+  return Out(Topic::kDeliveryStatus, std::string(callback.message_sid), record, input.traceparent);
 }
 
 }  // namespace parley::ingest

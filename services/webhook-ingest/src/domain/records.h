@@ -5,13 +5,23 @@
 #include <string_view>
 
 #include "domain/request.h"
-#include "libs/kafka/record.h"
 #include "libs/twilio/callback.h"
 #include "libs/twilio/form.h"
 #include "libs/twilio/keywords.h"
 #include "libs/twilio/webhook.h"
 
 namespace parley::ingest {
+
+enum class Topic { kInbound, kConsent, kDeliveryStatus };
+
+// To be made durable.
+struct OutgoingRecord {
+  Topic topic = Topic::kInbound;
+  std::string key;
+  std::string value;        // A serialized protobuf message.
+  std::string type;         // Its full name.
+  std::string traceparent;  // May be empty.
+};
 
 // What a message webhook becomes.
 struct MessageInput {
@@ -23,10 +33,10 @@ struct MessageInput {
 };
 
 // `parley.inbound`: every parameter is kept; the key is InboundKey.
-kafka::OutRecord InboundRecord(const MessageInput& input);
+OutgoingRecord InboundRecord(const MessageInput& input);
 
 // `parley.consent`, for kStop and kStart; `organization_id` is empty if nobody claimed the number.
-kafka::OutRecord ConsentRecord(const MessageInput& input, std::string_view organization_id);
+OutgoingRecord ConsentRecord(const MessageInput& input, std::string_view organization_id);
 
 struct StatusInput {
   const WebhookRequest& request;
@@ -37,7 +47,7 @@ struct StatusInput {
 };
 
 // `parley.delivery-status`; the key is the message SID.
-kafka::OutRecord DeliveryStatusRecord(const StatusInput& input);
+OutgoingRecord DeliveryStatusRecord(const StatusInput& input);
 
 // "<account SID>/<business number>/<customer number>", without channel prefixes: one customer's
 // messages to one number keep their order.

@@ -53,7 +53,7 @@ TEST_F(RoutesTest, EveryMessageRouteAnswersEmptyTwiml) {
     EXPECT_EQ(answer->status, 200) << path;
     EXPECT_EQ(answer->body, twilio::kEmptyTwiml) << path;
     EXPECT_EQ(answer->get_header_value("Content-Type"), "text/xml") << path;
-    EXPECT_EQ(publisher_.Of(kafka::kInboundTopic).size(), 1u) << path;
+    EXPECT_EQ(publisher_.Of(Topic::kInbound).size(), 1u) << path;
   }
 }
 
@@ -68,7 +68,7 @@ TEST_F(RoutesTest, EveryStatusRouteAnswersNothing) {
     ASSERT_TRUE(answer) << path;
     EXPECT_EQ(answer->status, 200) << path;
     EXPECT_EQ(answer->body, "") << path;
-    EXPECT_EQ(publisher_.Of(kafka::kDeliveryStatusTopic).size(), 1u) << path;
+    EXPECT_EQ(publisher_.Of(Topic::kDeliveryStatus).size(), 1u) << path;
   }
 }
 
@@ -125,7 +125,7 @@ TEST_F(RoutesTest, OtherMethodsAndPathsAreRefused) {
 }
 
 TEST_F(RoutesTest, WithoutAcknowledgementItAsksToComeBack) {
-  publisher_.fail = [](const kafka::OutRecord&) { return true; };
+  publisher_.fail = [](const OutgoingRecord&) { return true; };
   const auto answer = Post(SignedPost(kMessageTarget, MessageParams(), kTokenA));
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->status, 503);

@@ -17,12 +17,12 @@ TEST(InboundRecord, KeepsEveryParameterAndTheBytesOfTheText) {
   const SignedWebhook webhook = SignedPost(kMessageTarget, params, kTokenA);
   const auto message = twilio::ParseInboundMessage(params);
   ASSERT_TRUE(message.ok());
-  const kafka::OutRecord out =
+  const OutgoingRecord out =
       InboundRecord({webhook.View(), params, *message, twilio::Keyword::kNone, "trace"});
-  EXPECT_EQ(out.topic, "parley.inbound");
+  EXPECT_EQ(out.topic, Topic::kInbound);
   EXPECT_EQ(out.key, kAccountA + "/" + kNumberA + "/" + kCustomer);
-  EXPECT_EQ(out.headers, (kafka::Headers{{"parley-type", "parley.events.v1.InboundRecord"},
-                                         {"traceparent", "trace"}}));
+  EXPECT_EQ(out.type, "parley.events.v1.InboundRecord");
+  EXPECT_EQ(out.traceparent, "trace");
   events::v1::InboundRecord record;
   ASSERT_TRUE(record.ParseFromString(out.value));
   EXPECT_EQ(record.account_sid(), kAccountA);
@@ -54,10 +54,9 @@ TEST(InboundRecord, TakesPicturesAndWhatsApp) {
   const SignedWebhook webhook = SignedPost(kMessageTarget, params, kTokenA);
   const auto message = twilio::ParseInboundMessage(params);
   ASSERT_TRUE(message.ok());
-  const kafka::OutRecord out =
+  const OutgoingRecord out =
       InboundRecord({webhook.View(), params, *message, twilio::Keyword::kNone, ""});
   EXPECT_EQ(out.key, kAccountA + "/" + kNumberA + "/" + kCustomer);
-  EXPECT_EQ(out.headers.size(), 1u);
   events::v1::InboundRecord record;
   ASSERT_TRUE(record.ParseFromString(out.value));
   EXPECT_EQ(record.medium(), events::v1::MEDIUM_WHATSAPP);
@@ -73,9 +72,9 @@ TEST(ConsentRecord, SaysWhoGaveWhatWhen) {
   const SignedWebhook webhook = SignedPost(kMessageTarget, params, kTokenA);
   const auto message = twilio::ParseInboundMessage(params);
   ASSERT_TRUE(message.ok());
-  const kafka::OutRecord out =
+  const OutgoingRecord out =
       ConsentRecord({webhook.View(), params, *message, twilio::Keyword::kStop, "t"}, "org");
-  EXPECT_EQ(out.topic, "parley.consent");
+  EXPECT_EQ(out.topic, Topic::kConsent);
   EXPECT_EQ(out.key, kCustomer);
   events::v1::ConsentRecord record;
   ASSERT_TRUE(record.ParseFromString(out.value));
@@ -97,9 +96,9 @@ TEST(DeliveryStatusRecord, NamesOurMessageAndAttempt) {
   const SignedWebhook webhook = SignedPost("/webhooks/twilio/status", params, kTokenA);
   const auto callback = twilio::ParseStatusCallback(params);
   ASSERT_TRUE(callback.ok());
-  const kafka::OutRecord out = DeliveryStatusRecord(
+  const OutgoingRecord out = DeliveryStatusRecord(
       {webhook.View(), params, *callback, {.message_id = "id", .attempt = 2}, "t"});
-  EXPECT_EQ(out.topic, "parley.delivery-status");
+  EXPECT_EQ(out.topic, Topic::kDeliveryStatus);
   EXPECT_EQ(out.key, kMessageSid);
   events::v1::DeliveryStatusRecord record;
   ASSERT_TRUE(record.ParseFromString(out.value));

@@ -23,23 +23,22 @@ namespace parley::ingest {
 // Keeps what was published; fails when told to.
 class FakePublisher final : public RecordPublisher {
  public:
-  absl::Status Publish(const kafka::OutRecord& record,
-                       std::chrono::steady_clock::time_point) override {
+  absl::Status Publish(OutgoingRecord record, std::chrono::steady_clock::time_point) override {
     const std::lock_guard lock(mutex_);
     if (fail && fail(record)) return Unavailable("KAFKA_UNAVAILABLE", "told to fail");
-    records.push_back(record);
+    records.push_back(std::move(record));
     return absl::OkStatus();
   }
-  std::vector<kafka::OutRecord> Of(const std::string& topic) const {
-    std::vector<kafka::OutRecord> found;
-    for (const kafka::OutRecord& record : records) {
+  std::vector<OutgoingRecord> Of(Topic topic) const {
+    std::vector<OutgoingRecord> found;
+    for (const OutgoingRecord& record : records) {
       if (record.topic == topic) found.push_back(record);
     }
     return found;
   }
 
-  std::function<bool(const kafka::OutRecord&)> fail;
-  std::vector<kafka::OutRecord> records;
+  std::function<bool(const OutgoingRecord&)> fail;
+  std::vector<OutgoingRecord> records;
 
  private:
   std::mutex mutex_;

@@ -1,0 +1,346 @@
+// webhook-ingest put together as main.cc does it, against a real Kafka (PARLEY_KAFKA_BROKERS).
+// Each test has accounts and a directory topic of its own, so that tests may share a broker.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+
+#include "adapters/directory_feed.h"
+#include "adapters/kafka_publisher.h"
+#include "adapters/routes.h"
+#include "adapters/snapshot_file.h"
+#include "fakes/fakes.h"
+#include "libs/base/id.h"
+#include "libs/kafka/admin.h"
+#include "libs/twilio/callback.h"
+#include "libs/twilio/twiml.h"
+#include "libs/twilio/url.h"
+#include "parley/events/v1/consent.pb.h"
+#include "parley/events/v1/delivery_status.pb.h"
+#include "parley/events/v1/inbound.pb.h"
+#include "pipeline.h"
+
+namespace parley::ingest {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+constexpr auto kPatience = 30s;
+
+std::string Brokers() {
+  const char* brokers = std::getenv("PARLEY_KAFKA_BROKERS");
+  return brokers == nullptr ? "localhost:19092" : brokers;
+}
+
+// A port of this machine on which nobody listens: the socket is bound, but never listens.
+class DeadPort {
+ public:
+  DeadPort() : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t bytes = sizeof(address);
+    bind(fd_, reinterpret_cast<sockaddr*>(&address), bytes);
+    getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &bytes);
+    port_ = ntohs(address.sin_port);
+  }
+  ~DeadPort() { close(fd_); }
+  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+
+ private:
+  int fd_;
+  int port_ = 0;
+};
+
+// Waits for a condition; false if it did not come true in time.
+bool Eventually(const std::function<bool()>& condition) {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(5ms);
+  }
+  return true;
+}
+
+// A whole webhook-ingest in this process.
+class Ingest {
+ public:
+  Ingest(const std::string& brokers, const std::string& directory_topic, const std::string& folder,
+         const crypto::KeyRing& keys, std::chrono::milliseconds acknowledge_within = 2s)
+      : snapshot_(folder, keys) {
+    producer_ = *kafka::Producer::Create({.brokers = brokers, .client_id = "ingest-test"});
+    feed_ = *DirectoryFeed::Start({.brokers = brokers,
+                                   .client_id = "ingest-test-" + NewId(),
+                                   .topic = directory_topic,
+                                   .snapshot_every = 1ms},
+                                  keys, snapshot_, *producer_, SystemClock());
+    publisher_.emplace(*producer_);
+    pipeline_.emplace(PipelineOptions{.verify = {.server_url = kServerUrl},
+                                      .acknowledge_within = acknowledge_within},
+                      *feed_, *publisher_, SystemClock());
+    server_.emplace(http::ServerOptions{.name = "test", .connections_max = 16});
+    RegisterRoutes(server_->routes(), *pipeline_,
+                   {.directory = [this] { return feed_->Ready(); },
+                    .kafka = [this] { return feed_->KafkaReachable(); }},
+                   SystemClock());
+    EXPECT_TRUE(server_->Start().ok());
+    client_.emplace("127.0.0.1", server_->port());
+    client_->set_read_timeout(30s);
+  }
+  ~Ingest() { server_->Stop(); }
+
+  httplib::Result Post(const SignedWebhook& webhook) {
+    return client_->Post(webhook.target,
+                         {{"X-Twilio-Signature", webhook.signature},
+                          {"I-Twilio-Idempotency-Token", webhook.idempotency_token}},
+                         webhook.body, webhook.content_type);
+  }
+  httplib::Client& client() { return *client_; }
+  DirectoryFeed& feed() { return *feed_; }
+
+ private:
+  const SnapshotFile snapshot_;
+  std::unique_ptr<kafka::Producer> producer_;
+  std::unique_ptr<DirectoryFeed> feed_;
+  std::optional<KafkaPublisher> publisher_;
+  std::optional<WebhookPipeline> pipeline_;
+  std::optional<http::Server> server_;
+  std::optional<httplib::Client> client_;
+};
+
+class IngestTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    const absl::Status created =
+        kafka::CreateTopics(Brokers(), kafka::ParleyTopics(12, 1), kPatience);
+    ASSERT_TRUE(created.ok()) << created;
+  }
+  void SetUp() override {
+    ASSERT_TRUE(kafka::CreateTopics(
+                    Brokers(),
+                    {{.name = topic_, .partitions = 1, .settings = {{"cleanup.policy", "compact"}}},
+                     {.name = topic_ + kafka::kDeadLetterSuffix, .partitions = 1}},
+                    kPatience)
+                    .ok());
+    producer_ = *kafka::Producer::Create({.brokers = Brokers(), .client_id = "ingest-test"});
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  static std::string RandomAccount() {
+    std::string digits;
+    for (const char c : NewId() + NewId()) {
+      if (c != '-' && digits.size() < 32) digits.push_back(c);
+    }
+    // The end of a UUIDv7 is its random part.
+    return "AC" + std::string(digits.rbegin(), digits.rend());
+  }
+  static std::string RandomMessage() { return "SM" + RandomAccount().substr(2); }
+
+  void PutDirectory(const std::string& key, const std::string& value) {
+    const kafka::OutRecord record{.topic = topic_, .key = key, .value = value, .headers = {}};
+    ASSERT_TRUE(producer_->ProduceAndWait({&record, 1}, kPatience).ok());
+  }
+  void PublishDirectory() {
+    PutDirectory("account", AccountRecord(keys_, account_, kTokenA).SerializeAsString());
+    PutDirectory("number", NumberRecord(account_, kNumberA).SerializeAsString());
+    PutDirectory("complete", CompleteRecord().SerializeAsString());
+  }
+
+  twilio::FormParams Message(std::string_view body, const std::string& message_sid) const {
+    return {{"MessageSid", message_sid},
+            {"AccountSid", account_},
+            {"From", kCustomer},
+            {"To", kNumberA},
+            {"Body", body},
+            {"NumMedia", "0"},
+            {"SomethingNew", "kept é"},
+            {"FromCity", ""}};
+  }
+
+  // Everything in `topic` that this test's account brought, in order; reads to the end.
+  template <class Record>
+  std::vector<Record> ReadAll(const std::string& topic) const {
+    std::vector<Record> found;
+    const auto reader = *kafka::LogReader::Create(
+        {.brokers = Brokers(), .client_id = "ingest-test-reader", .topic = topic});
+    EXPECT_TRUE(Eventually([&] {
+      const auto records = reader->Poll(1'000, 200ms);
+      if (!records.ok()) return false;
+      for (const kafka::Record& record : *records) {
+        Record parsed;
+        if (parsed.ParseFromString(record.value) && parsed.account_sid() == account_) {
+          found.push_back(std::move(parsed));
+        }
+      }
+      return reader->ReachedStartEnd();
+    }));
+    return found;
+  }
+
+  const std::string account_ = RandomAccount();
+  const std::string topic_ = "parley-test-directory-" + NewId();
+  const std::string folder_ = testing::TempDir() + "/parley-ingest-" + NewId();
+  const crypto::KeyRing keys_ = TestKeys();
+  std::unique_ptr<kafka::Producer> producer_;
+};
+
+TEST_F(IngestTest, ASignedTextIsInTheTopicWithAllItsParameters) {
+  PublishDirectory();
+  Ingest ingest(Brokers(), topic_, folder_, keys_);
+  ASSERT_TRUE(Eventually([&] { return ingest.feed().Ready().ok(); }));
+  const std::string sid = RandomMessage();
+  const twilio::FormParams params = Message("Hi <b>é😀</b>\r\n", sid);
+  const auto answer = ingest.Post(SignedPost(kMessageTarget, params, kTokenA));
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 200) << answer->body;
+  EXPECT_EQ(answer->body, twilio::kEmptyTwiml);
+  // Acknowledged means that it can be read now, without waiting.
+  const auto records = ReadAll<events::v1::InboundRecord>(kafka::kInboundTopic);
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(records[0].message().message_sid(), sid);
+  EXPECT_EQ(records[0].message().body(), "Hi <b>é😀</b>\r\n");
+  ASSERT_EQ(records[0].parameters_size(), static_cast<int>(params.size()));
+  for (int i = 0; i < records[0].parameters_size(); ++i) {
+    EXPECT_EQ(records[0].parameters(i).name(), params[static_cast<std::size_t>(i)].name);
+    EXPECT_EQ(records[0].parameters(i).value(), params[static_cast<std::size_t>(i)].value);
+  }
+  EXPECT_FALSE(records[0].idempotency_token().empty());
+}
+
+TEST_F(IngestTest, RefusedWebhooksLeaveNoRecord) {
+  PublishDirectory();
+  Ingest ingest(Brokers(), topic_, folder_, keys_);
+  ASSERT_TRUE(Eventually([&] { return ingest.feed().Ready().ok(); }));
+  const auto refused = [&](const SignedWebhook& webhook, int status) {
+    const auto answer = ingest.Post(webhook);
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->status, status) << answer->body;
+  };
+  refused(SignedPost(kMessageTarget, Message("forged", RandomMessage()), kTokenB), 403);
+  refused(SignedPost(kMessageTarget, Message(std::string(70'000, 'x'), RandomMessage()), kTokenA),
+          413);
+  SignedWebhook bytes = SignedPost(kMessageTarget, Message("x", RandomMessage()), kTokenA);
+  bytes.body = "Body=%ff";
+  refused(bytes, 400);
+  // What follows is the only record: the log is in order.
+  const std::string sid = RandomMessage();
+  EXPECT_EQ(ingest.Post(SignedPost(kMessageTarget, Message("good", sid), kTokenA))->status, 200);
+  const auto records = ReadAll<events::v1::InboundRecord>(kafka::kInboundTopic);
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(records[0].message().message_sid(), sid);
+}
+
+TEST_F(IngestTest, StopIsInTheConsentTopicBeforeItIsAnswered) {
+  PublishDirectory();
+  Ingest ingest(Brokers(), topic_, folder_, keys_);
+  ASSERT_TRUE(Eventually([&] { return ingest.feed().Ready().ok(); }));
+  EXPECT_EQ(
+      ingest.Post(SignedPost(kMessageTarget, Message(" stop ", RandomMessage()), kTokenA))->status,
+      200);
+  const auto consents = ReadAll<events::v1::ConsentRecord>(kafka::kConsentTopic);
+  ASSERT_EQ(consents.size(), 1u);
+  EXPECT_EQ(consents[0].customer_number(), kCustomer);
+  EXPECT_EQ(consents[0].keyword(), events::v1::KEYWORD_STOP);
+  const auto inbound = ReadAll<events::v1::InboundRecord>(kafka::kInboundTopic);
+  ASSERT_EQ(inbound.size(), 1u);
+  EXPECT_EQ(inbound[0].message().keyword(), events::v1::KEYWORD_STOP);
+}
+
+TEST_F(IngestTest, AStatusNamesOurMessageAndAttempt) {
+  PublishDirectory();
+  Ingest ingest(Brokers(), topic_, folder_, keys_);
+  ASSERT_TRUE(Eventually([&] { return ingest.feed().Ready().ok(); }));
+  const std::string id = NewId();
+  const std::string sid = RandomMessage();
+  const std::string url = twilio::StatusCallbackUrl("", {.message_id = id, .attempt = 3});
+  const twilio::FormParams params = {{"AccountSid", account_},
+                                     {"MessageSid", sid},
+                                     {"MessageStatus", "delivered"},
+                                     {"From", kNumberA},
+                                     {"To", kCustomer}};
+  const auto answer =
+      ingest.Post(SignedPost(std::string(twilio::WithoutFragment(url)), params, kTokenA));
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 200) << answer->body;
+  const auto records = ReadAll<events::v1::DeliveryStatusRecord>(kafka::kDeliveryStatusTopic);
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(records[0].message_sid(), sid);
+  EXPECT_EQ(records[0].message_id(), id);
+  EXPECT_EQ(records[0].attempt(), 3);
+}
+
+TEST_F(IngestTest, UntilTheDirectoryIsCompleteItAnswers503) {
+  PutDirectory("account", AccountRecord(keys_, account_, kTokenA).SerializeAsString());
+  Ingest ingest(Brokers(), topic_, folder_, keys_);
+  ASSERT_TRUE(Eventually([&] { return ingest.feed().KafkaReachable().ok(); }));
+  const SignedWebhook webhook = SignedPost(kMessageTarget, Message("x", RandomMessage()), kTokenA);
+  EXPECT_EQ(ingest.Post(webhook)->status, 503);
+  EXPECT_FALSE(ingest.feed().Ready().ok());
+  PutDirectory("complete", CompleteRecord().SerializeAsString());
+  ASSERT_TRUE(Eventually([&] { return ingest.feed().Ready().ok(); }));
+  EXPECT_EQ(ingest.Post(webhook)->status, 200);
+}
+
+TEST_F(IngestTest, FollowsTheDirectoryAndPassesByWhatItCannotRead) {
+  PublishDirectory();
+  PutDirectory("poison", "\xff\xff not a record");
+  Ingest ingest(Brokers(), topic_, folder_, keys_);
+  ASSERT_TRUE(Eventually([&] { return ingest.feed().Ready().ok(); }));
+  const SignedWebhook old_token =
+      SignedPost(kMessageTarget, Message("x", RandomMessage()), kTokenA);
+  const SignedWebhook new_token =
+      SignedPost(kMessageTarget, Message("x", RandomMessage()), kTokenB);
+  EXPECT_EQ(ingest.Post(old_token)->status, 200);
+  EXPECT_EQ(ingest.Post(new_token)->status, 403);
+  PutDirectory("account", AccountRecord(keys_, account_, kTokenB, 2).SerializeAsString());
+  EXPECT_TRUE(Eventually([&] { return ingest.Post(new_token)->status == 200; }));
+  EXPECT_EQ(ingest.Post(old_token)->status, 403);
+  // The unreadable record is kept for people to look at.
+  const auto reader = *kafka::LogReader::Create({.brokers = Brokers(),
+                                                 .client_id = "ingest-test-reader",
+                                                 .topic = topic_ + kafka::kDeadLetterSuffix});
+  std::string value;
+  EXPECT_TRUE(Eventually([&] {
+    const auto records = reader->Poll(10, 100ms);
+    if (records.ok() && !records->empty()) value = records->front().value;
+    return !value.empty();
+  }));
+  EXPECT_EQ(value, "\xff\xff not a record");
+}
+
+TEST_F(IngestTest, WithKafkaAwayItKnowsTheAccountsButAnswers503) {
+  PublishDirectory();
+  {
+    Ingest before(Brokers(), topic_, folder_, keys_);
+    ASSERT_TRUE(Eventually([&] { return before.feed().Ready().ok(); }));
+  }
+  const DeadPort nobody;
+  Ingest ingest(nobody.address(), topic_, folder_, keys_, /*acknowledge_within=*/200ms);
+  // At once, out of the snapshot.
+  EXPECT_TRUE(ingest.feed().Ready().ok()) << ingest.feed().Ready();
+  EXPECT_EQ(ingest.Post(SignedPost(kMessageTarget, Message("x", RandomMessage()), kTokenB))->status,
+            403);
+  const auto answer =
+      ingest.Post(SignedPost(kMessageTarget, Message("x", RandomMessage()), kTokenA));
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 503);
+  EXPECT_THAT(answer->body, HasSubstr("NOT_DURABLE"));
+  EXPECT_EQ(ingest.client().Get("/api/webhooks/health")->status, 503);
+}
+
+TEST_F(IngestTest, WithoutKafkaAndSnapshotItIsNotReady) {
+  const DeadPort nobody;
+  Ingest ingest(nobody.address(), topic_, folder_, keys_, /*acknowledge_within=*/200ms);
+  EXPECT_FALSE(ingest.feed().Ready().ok());
+  EXPECT_EQ(ingest.Post(SignedPost(kMessageTarget, Message("x", RandomMessage()), kTokenA))->status,
+            503);
+}
+
+}  // namespace
+}  // namespace parley::ingest
