@@ -30,8 +30,23 @@ std::map<std::pair<std::string, std::int32_t>, std::int64_t> Extreme(
 }  // namespace
 
 struct Consumer::State {
+  std::int64_t generation = 0;  // Changed by OnRebalance, inside Poll and the destructor.
   Handle handle;
 };
+
+namespace {
+
+void OnRebalance(rd_kafka_t* handle, rd_kafka_resp_err_t event,
+                 rd_kafka_topic_partition_list_t* partitions, void* opaque) {
+  const bool given = event == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+  ++*static_cast<std::int64_t*>(opaque);
+  // Taking them away commits what was stored of them.
+  rd_kafka_assign(handle, given ? partitions : nullptr);
+  telemetry::Info(given ? "partitions_given" : "partitions_taken",
+                  {{"partitions", partitions->cnt}});
+}
+
+}  // namespace
 
 Consumer::Consumer(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
@@ -55,6 +70,8 @@ absl::StatusOr<std::unique_ptr<Consumer>> Consumer::Create(const ConsumerOptions
                 {"queued.max.messages.kbytes", "32768"},
                 {"fetch.message.max.bytes", "1048576"}}));
   auto state = std::make_unique<State>();
+  rd_kafka_conf_set_opaque(conf.get(), &state->generation);
+  rd_kafka_conf_set_rebalance_cb(conf.get(), OnRebalance);
   PARLEY_ASSIGN_OR_RETURN(state->handle, MakeHandle(RD_KAFKA_CONSUMER, std::move(conf)));
   rd_kafka_poll_set_consumer(state->handle.get());
   const PartitionList topics(
@@ -118,6 +135,8 @@ absl::Status Consumer::Rewind(const std::vector<Record>& records) {
   return status;
 }
 
+std::int64_t Consumer::Generation() const { return state_->generation; }
+
 std::int64_t Consumer::Lag() const {
   rd_kafka_topic_partition_list_t* raw = nullptr;
   if (rd_kafka_assignment(state_->handle.get(), &raw) != RD_KAFKA_RESP_ERR_NO_ERROR) return -1;
@@ -149,6 +168,27 @@ OutRecord DeadLetter(const Record& record, const absl::Status& reason) {
   return dead;
 }
 
+absl::Status Bury(Producer& dead_letters, const Record& record, const absl::Status& reason) {
+  OutRecord dead = DeadLetter(record, reason);
+  absl::Status moved = dead_letters.ProduceAndWait({&dead, 1}, milliseconds(10'000));
+  if (absl::IsInvalidArgument(moved)) {
+    // With the headers of a dead letter it no longer fits. Its origin tells where it still is.
+    dead.value.clear();
+    dead.headers.emplace_back("parley-value-left-out", std::to_string(record.value.size()));
+    moved = dead_letters.ProduceAndWait({&dead, 1}, milliseconds(10'000));
+  }
+  PARLEY_RETURN_IF_ERROR(moved);
+  telemetry::Counter("parley_kafka_dead_letters_total",
+                     "Records moved to a dead-letter topic; read their parley-reason header, "
+                     "mend the cause and replay them.",
+                     {{"topic", record.topic}})
+      .Increment();
+  telemetry::Error(
+      "dead_letter", reason,
+      {{"topic", record.topic}, {"partition", record.partition}, {"offset", record.offset}});
+  return absl::OkStatus();
+}
+
 namespace {
 
 // Hands over a batch until it is done with; false if `stop` came first, and then nothing of the
@@ -175,22 +215,13 @@ class BatchRunner {
  private:
   // Finds the poison by halving, so that its neighbours are not held back.
   bool Isolate(const std::vector<Record>& batch, const absl::Status& status) {
-    if (batch.size() == 1) return Bury(batch.front(), status);
+    if (batch.size() == 1) return BuryUntilDone(batch.front(), status);
     const auto middle = batch.begin() + static_cast<std::ptrdiff_t>(batch.size() / 2);
     return Run({batch.begin(), middle}) && Run({middle, batch.end()});
   }
 
-  bool Bury(const Record& record, const absl::Status& status) {
-    telemetry::Counter("parley_kafka_dead_letters_total",
-                       "Records moved to a dead-letter topic; read their parley-reason header, "
-                       "mend the cause and replay them.",
-                       {{"topic", record.topic}})
-        .Increment();
-    telemetry::Error(
-        "dead_letter", status,
-        {{"topic", record.topic}, {"partition", record.partition}, {"offset", record.offset}});
-    const OutRecord dead = DeadLetter(record, status);
-    while (!dead_letters_.ProduceAndWait({&dead, 1}, milliseconds(10'000)).ok()) {
+  bool BuryUntilDone(const Record& record, const absl::Status& status) {
+    while (!Bury(dead_letters_, record, status).ok()) {
       if (!SleepFor(stop_, options_.retry_min)) return false;
     }
     return true;

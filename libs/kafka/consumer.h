@@ -49,6 +49,10 @@ class Consumer {
   // Goes back to the first record of each partition in `records`: they are polled again.
   absl::Status Rewind(const std::vector<Record>& records);
 
+  // Rises with each time that partitions are given or taken away, which happens inside Poll. What
+  // was polled before then may be polled again.
+  std::int64_t Generation() const;
+
   // Records not yet polled, summed over the assigned partitions; -1 while unknown.
   std::int64_t Lag() const;
 
@@ -73,6 +77,10 @@ struct LoopOptions {
 // Runs until `stop`. Counts and logs dead letters and retries.
 void RunConsumer(Consumer& consumer, Producer& dead_letters, const LoopOptions& options,
                  const BatchHandler& handle, std::stop_token stop);
+
+// Moves a record to its dead-letter topic, counts and logs it. One that is too large to be moved
+// goes without its value. Errors are retryable.
+absl::Status Bury(Producer& dead_letters, const Record& record, const absl::Status& reason);
 
 // `<topic>.dead-letter`: the record as it was, with its origin and the reason in headers.
 OutRecord DeadLetter(const Record& record, const absl::Status& reason);

@@ -155,6 +155,15 @@ absl::Status Producer::Flush(milliseconds deadline) {
   return ToStatus(rd_kafka_flush(state_->handle.get(), static_cast<int>(deadline.count())));
 }
 
+absl::Status Producer::Ping(milliseconds wait) const {
+  const std::shared_lock lock(state_->mutex);
+  const rd_kafka_metadata_t* metadata = nullptr;
+  const rd_kafka_resp_err_t error = rd_kafka_metadata(
+      state_->handle.get(), /*all_topics=*/0, nullptr, &metadata, static_cast<int>(wait.count()));
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) rd_kafka_metadata_destroy(metadata);
+  return ToStatus(error);
+}
+
 int Producer::InFlight() const { return state_->in_flight.load(); }
 
 }  // namespace parley::kafka

@@ -45,6 +45,9 @@ class Producer {
   // Waits until nothing is in flight. kDeadlineExceeded otherwise.
   absl::Status Flush(std::chrono::milliseconds deadline);
 
+  // OK if a broker answers within `wait`: for readiness.
+  absl::Status Ping(std::chrono::milliseconds wait) const;
+
   // Records that were taken but not yet reported.
   int InFlight() const;
 
