@@ -181,6 +181,7 @@ absl::StatusOr<GuardedResponse> GuardedClient::Call(const GuardedRequest& reques
     }
     result.status = response->status;
     result.content_type = response->get_header_value("Content-Type");
+    result.retry_after = response->get_header_value("Retry-After");
     const bool redirect = response->status == 301 || response->status == 302 ||
                           response->status == 303 || response->status == 307 ||
                           response->status == 308;

@@ -37,6 +37,7 @@ struct GuardedResponse {
   int status = 0;
   std::string content_type;
   std::string body;
+  std::string retry_after;  // The Retry-After header as it came; may be empty.
 };
 
 // Thread-safe; each call has its own connection.
