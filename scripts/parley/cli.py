@@ -11,7 +11,7 @@ from parley.components import COMPONENTS, INFRA, Installation
 from parley.doctor import Doctor
 from parley.layout import Layout
 from parley.lifecycle import Lifecycle
-from parley.problem import Problem
+from parley.problem import Problem, explain_end
 from parley.progress import Progress
 from parley.settings import Settings
 from parley.supervise import Supervisor
@@ -278,7 +278,8 @@ def main() -> int:
     except BrokenPipeError:
         return 141
     except OSError as error:
-        print(f"\nThe command failed: {error}.", file=sys.stderr)
+        why, remedy = explain_end(str(error), str(error), "Run ./run doctor")
+        print(f"\n{Problem('The command failed', why, remedy)}", file=sys.stderr)
         return 1
 
 

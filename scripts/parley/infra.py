@@ -12,7 +12,7 @@ from pathlib import Path
 
 from parley import ports as port_tools
 from parley.layout import Layout, write_atomically
-from parley.problem import Problem
+from parley.problem import Problem, explain
 from parley.supervise import Spec, Supervisor
 
 # The database's owner: what PARLEY_DATABASE_URL logs in as.
@@ -406,5 +406,6 @@ def _check(command: list[str], what: str, user: str = "", folder: Path | None = 
         **as_user,
     )
     if done.returncode != 0:
-        lines = (done.stdout + done.stderr).strip().splitlines()[-8:]
-        raise Problem(what, f"{Path(command[0]).name} failed", detail="\n".join(lines))
+        output = done.stdout + done.stderr
+        why, remedy = explain(output, Path(command[0]).name, "Run ./run doctor")
+        raise Problem(what, why, remedy, "\n".join(output.strip().splitlines()[-8:]))

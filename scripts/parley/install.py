@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from parley.layout import Layout, write_atomically
-from parley.problem import Problem
+from parley.problem import Problem, explain
 from parley.progress import Step
 
 SCRIPTS = Path(__file__).resolve().parents[1]
@@ -30,13 +30,6 @@ GO_TOOLS = {
 }
 GO_VERSION = "1.24.4"
 _DISK_BYTES_MIN = 3 << 30
-
-_NETWORK_SIGNS = re.compile(
-    r"(?i)could ?n.t resolve|temporary failure (in name )?resol|network is unreachable|"
-    r"connection (refused|timed out|reset)|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|unknown host|"
-    r"max retries exceeded|failed to fetch|dial tcp|could not transfer|unable to connect"
-)
-_DISK_SIGNS = re.compile(r"(?i)no space left on device|ENOSPC|not enough (free )?(disk )?space")
 
 
 def run_tool(
@@ -81,21 +74,9 @@ def run_tool(
             raise
     output = "\n".join(lines)
     if process.returncode != 0:
-        why, remedy = _explain(output, Path(command[0]).name, remedy)
+        why, remedy = explain(output, Path(command[0]).name, remedy)
         raise Problem(what, why, remedy, (detail or _last)(lines))
     return output
-
-
-def _explain(output: str, program: str, remedy: str) -> tuple[str, str]:
-    """The likely cause of a program's failure and what to do, from what it printed."""
-    if _DISK_SIGNS.search(output):
-        return "the disk is full", "Free some space (df -h shows where), then run this again"
-    if _NETWORK_SIGNS.search(output):
-        return (
-            "the package registry could not be reached",
-            "Check the network connection and proxy settings, then run this again",
-        )
-    return f"{program} failed", remedy
 
 
 def _last(lines: list[str], count: int = 15) -> str:

@@ -16,7 +16,7 @@ from parley.components import (
     last_lines,
     remove_data,
 )
-from parley.problem import Problem
+from parley.problem import Problem, explain_end
 from parley.progress import Progress
 from parley.settings import Settings
 from parley.supervise import Supervisor
@@ -202,12 +202,10 @@ class Lifecycle:
         for name in waiting:
             facts = status.get(name)
             if facts and facts["quick_deaths"] >= _QUICK_DEATHS_MAX:
-                raise Problem(
-                    f"{name} ends as soon as it starts",
-                    facts["error"] or f"exit code {facts['last_exit']}",
-                    f"Its log is {self._layout.log / name}.log",
-                    last_lines(self._layout, name),
-                )
+                log = last_lines(self._layout, name)
+                end = facts["error"] or f"exit code {facts['last_exit']}"
+                why, remedy = explain_end(log, end, f"Its log is {self._layout.log / name}.log")
+                raise Problem(f"{name} ends as soon as it starts", why, remedy, log)
 
     def _wait_running(self, names: list[str]) -> None:
         """Waits until components answer at all, ready or not."""
