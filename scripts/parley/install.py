@@ -74,8 +74,10 @@ def run_tool(
             raise
     output = "\n".join(lines)
     if process.returncode != 0:
-        why, remedy = explain(output, Path(command[0]).name, remedy)
-        raise Problem(what, why, remedy, (detail or _last)(lines))
+        why, known_remedy = explain(output, Path(command[0]).name, remedy)
+        # A cause that is known needs no lines of proof.
+        shown = (detail or _last)(lines) if known_remedy == remedy else ""
+        raise Problem(what, why, known_remedy, shown)
     return output
 
 
@@ -214,6 +216,7 @@ def install_kafka(layout: Layout, step: Step) -> None:
             "mvn",
             "-B",
             "-ntp",
+            "-U",  # Forgets failures of an earlier try.
             "-f",
             str(pom),
             "dependency:copy-dependencies",
