@@ -175,7 +175,9 @@ CREATE TABLE conversations (
     UNIQUE (organization_id, channel_id, customer_number, medium)
 );
 CREATE INDEX conversations_latest ON conversations (organization_id, last_message_at DESC, id DESC);
-CREATE INDEX conversations_due ON conversations (pending_due_at) WHERE pending_due_at IS NOT NULL;
+CREATE INDEX conversations_customer ON conversations (organization_id, customer_number);
+CREATE INDEX conversations_due ON conversations (pending_due_at)
+    WHERE pending_due_at IS NOT NULL AND open_turn_id IS NULL;
 CREATE INDEX conversations_open ON conversations (open_deadline) WHERE open_turn_id IS NOT NULL;
 
 CREATE TABLE messages (
@@ -295,12 +297,13 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_order ON outbox (id);
 
--- What happened to show live, not yet numbered. `data` is parley.v1.LiveEvent without its number.
+-- What happened to show live, not yet numbered. `data` is parley.v1.LiveEvent as JSON without number
+-- and time; nobody queries it, so it is text.
 CREATE TABLE live_outbox (
     organization_id uuid NOT NULL,
     id bigint GENERATED ALWAYS AS IDENTITY,
     name text NOT NULL,
-    data jsonb NOT NULL,
+    data text NOT NULL,
     PRIMARY KEY (organization_id, id)
 );
 CREATE INDEX live_outbox_order ON live_outbox (id);
@@ -316,7 +319,7 @@ CREATE TABLE live_events (
     organization_id uuid NOT NULL,
     number bigint NOT NULL,
     name text NOT NULL,
-    data jsonb NOT NULL,
+    data text NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (organization_id, number)
 );

@@ -65,6 +65,9 @@ struct AiFacts {
 };
 v1::Conversation::AiState AiStateOf(const AiFacts& facts);
 
+// The contact's name, or the number, or a word for a conversation without one.
+std::string TitleOf(std::string_view contact_name, std::string_view customer_number);
+
 // SQL for a timestamp column as µs since 1970, and what protobuf makes of it.
 std::string MicrosOf(std::string_view column);
 google::protobuf::Timestamp ToTimestamp(Time time);

@@ -1,0 +1,11 @@
+# Store, projector, relay, dispatcher and live hub: their sources and tests. Included by
+# CMakeLists.txt, which makes the library of them.
+set(GATEWAY_PIPELINE_SOURCES
+    src/domain/message.cc
+    src/domain/turn.cc
+    src/store/commands.cc
+    src/store/inbox.cc
+    src/store/live_json.cc
+    src/store/outbox.cc
+    src/store/resources.cc
+    src/store/turns.cc)

@@ -1,0 +1,742 @@
+#include "store/inbox.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+#include <utility>
+
+#include "domain/turn.h"
+#include "libs/base/id.h"
+#include "libs/base/status.h"
+#include "libs/postgres/array.h"
+#include "store/commands.h"
+#include "store/live_json.h"
+#include "store/outbox.h"
+#include "store/resources.h"
+#include "store/turns.h"
+
+namespace parley::gateway::store {
+namespace {
+
+using postgres::Array;
+
+// How long WhatsApp takes free text after the customer's last message.
+constexpr std::chrono::hours kWhatsAppWindow{24};
+
+using ConversationKey = std::tuple<std::string, std::string, std::string, std::string>;
+using RowId = std::pair<std::string, std::string>;  // Organization and id.
+
+ConversationKey KeyOf(const NewMessage& message) {
+  return {message.organization_id, message.channel_id, message.customer_number,
+          std::string(MediumName(message.medium))};
+}
+
+// What a message says about a conversation that may have to be made.
+struct Wanted {
+  const NewMessage* message = nullptr;
+  std::string conversation_id;  // Once found.
+};
+
+// A conversation under its lock, with what decides about its messages.
+struct Conversation {
+  std::string organization_id;
+  std::string id;
+  std::string channel_id;
+  std::string customer_number;
+  Medium medium = v1::MEDIUM_UNSPECIFIED;
+  std::string contact_id;
+  std::string contact_name;
+  std::string new_contact_name;  // From a profile, to be written.
+  std::int64_t last_seq = 0;
+  std::int64_t message_count = 0;
+  std::int64_t unread_count = 0;
+  std::optional<Time> whatsapp_window_until;
+  std::optional<bool> ai_enabled;
+  bool taken_over = false;
+  Turns turns;
+  std::string ai_error;
+  Time created_at;
+  // Of the channel.
+  bool channel_found = false;
+  bool channel_ai_enabled = false;
+  std::chrono::milliseconds ai_delay{0};
+  std::string account_sid;
+  std::string sender_number;
+  // Of the customer.
+  bool opted_out = false;
+
+  bool changed = false;
+  v1::Message last_message;
+  std::optional<EmittedTurn> emitted;
+  std::string traceparent;  // Of the last message that was added.
+
+  AiGate Gate() const { return {ai_enabled.value_or(channel_ai_enabled), taken_over, opted_out}; }
+};
+// By id alone: the order in which everybody locks. Ids are unique over organizations.
+using Conversations = std::map<std::string, Conversation>;
+
+std::optional<Time> OptionalTime(const pqxx::field& field) {
+  if (field.is_null()) return std::nullopt;
+  return FromMicros(field.as<std::int64_t>());
+}
+
+// ---- Finding and making ------------------------------------------------------------------------
+
+void FindConversations(pqxx::work& tx, std::map<ConversationKey, Wanted>& wanted) {
+  Array organizations, channels, numbers, media;
+  for (const auto& [key, want] : wanted) {
+    if (!want.conversation_id.empty()) continue;
+    organizations.Add(std::get<0>(key));
+    channels.Add(std::get<1>(key));
+    numbers.Add(std::get<2>(key));
+    media.Add(std::get<3>(key));
+  }
+  const pqxx::result found = tx.exec_params(
+      "SELECT c.organization_id, c.channel_id, c.customer_number, c.medium, c.id "
+      "FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) w(org, channel, number, medium) "
+      "JOIN conversations c ON c.organization_id = w.org AND c.channel_id = w.channel "
+      "AND c.customer_number = w.number AND c.medium = w.medium",
+      organizations.str(), channels.str(), numbers.str(), media.str());
+  for (const pqxx::row& row : found) {
+    const auto want = wanted.find({row[0].c_str(), row[1].c_str(), row[2].c_str(), row[3].c_str()});
+    if (want != wanted.end()) want->second.conversation_id = row[4].c_str();
+  }
+}
+
+// Contacts before conversations before locks: everybody takes these in one order, and the keys of
+// each in order, so that no two transactions wait for each other.
+void MakeConversations(pqxx::work& tx, const std::map<ConversationKey, Wanted>& wanted) {
+  std::map<RowId, std::string> contacts;  // Organization and number, name.
+  Array organizations, ids, channels, numbers, media, times;
+  for (const auto& [key, want] : wanted) {
+    if (!want.conversation_id.empty()) continue;
+    const NewMessage& message = *want.message;
+    if (!message.customer_number.empty()) {
+      contacts.try_emplace({message.organization_id, message.customer_number},
+                           CutText(message.profile_name, 200));
+    }
+    organizations.Add(message.organization_id);
+    ids.Add(NewId());
+    channels.Add(message.channel_id);
+    numbers.Add(message.customer_number);
+    media.Add(std::get<3>(key));
+  }
+  if (!contacts.empty()) {
+    Array contact_organizations, contact_ids, contact_numbers, names;
+    for (const auto& [key, name] : contacts) {
+      contact_organizations.Add(key.first);
+      contact_ids.Add(NewId());
+      contact_numbers.Add(key.second);
+      names.Add(name);
+    }
+    tx.exec_params(
+        "INSERT INTO contacts (organization_id, id, phone_number, display_name) "
+        "SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) "
+        "ON CONFLICT (organization_id, phone_number) DO NOTHING",
+        contact_organizations.str(), contact_ids.str(), contact_numbers.str(), names.str());
+  }
+  tx.exec_params(
+      "INSERT INTO conversations (organization_id, id, channel_id, customer_number, medium, "
+      "contact_id) "
+      "SELECT w.org, w.id, w.channel, w.number, w.medium, k.id "
+      "FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[]) "
+      "WITH ORDINALITY w(org, id, channel, number, medium, ord) "
+      "JOIN channels ch ON ch.organization_id = w.org AND ch.id = w.channel "
+      "LEFT JOIN contacts k ON k.organization_id = w.org AND k.phone_number = w.number "
+      "AND w.number <> '' ORDER BY w.ord "
+      "ON CONFLICT (organization_id, channel_id, customer_number, medium) DO NOTHING",
+      organizations.str(), ids.str(), channels.str(), numbers.str(), media.str());
+}
+
+// The conversation of each message, made where there is none.
+absl::StatusOr<std::vector<std::string>> ResolveConversations(
+    pqxx::work& tx, std::span<const NewMessage> messages) {
+  std::map<ConversationKey, Wanted> wanted;
+  for (const NewMessage& message : messages) {
+    if (message.conversation_id.empty()) wanted.try_emplace(KeyOf(message), Wanted{&message, ""});
+  }
+  const auto missing = [&] {
+    return std::any_of(wanted.begin(), wanted.end(),
+                       [](const auto& entry) { return entry.second.conversation_id.empty(); });
+  };
+  if (!wanted.empty()) FindConversations(tx, wanted);
+  if (missing()) {
+    MakeConversations(tx, wanted);
+    FindConversations(tx, wanted);
+    if (missing()) return NotFound("CHANNEL_NOT_FOUND", "There is no channel with this id.");
+  }
+  std::vector<std::string> ids;
+  ids.reserve(messages.size());
+  for (const NewMessage& message : messages) {
+    ids.push_back(message.conversation_id.empty() ? wanted.at(KeyOf(message)).conversation_id
+                                                  : message.conversation_id);
+  }
+  return ids;
+}
+
+// ---- Locking -----------------------------------------------------------------------------------
+
+Conversation ReadLocked(const pqxx::row& row) {
+  Conversation conversation;
+  conversation.organization_id = row[0].c_str();
+  conversation.id = row[1].c_str();
+  conversation.channel_id = row[2].c_str();
+  conversation.customer_number = row[3].c_str();
+  conversation.medium = ParseMedium(row[4].c_str());
+  conversation.last_seq = row[5].as<std::int64_t>();
+  conversation.message_count = row[6].as<std::int64_t>();
+  conversation.unread_count = row[7].as<std::int64_t>();
+  conversation.whatsapp_window_until = OptionalTime(row[8]);
+  if (!row[9].is_null()) conversation.ai_enabled = row[9].as<bool>();
+  conversation.taken_over = row[10].as<bool>();
+  if (const auto due = OptionalTime(row[13])) {
+    conversation.turns.pending =
+        PendingTurn{row[11].as<std::int64_t>(), row[12].as<std::int64_t>(), *due};
+  }
+  if (const auto deadline = OptionalTime(row[16])) {
+    conversation.turns.open = OpenTurn{row[14].c_str(), row[15].as<std::int64_t>(), *deadline};
+  }
+  conversation.ai_error = row[17].c_str();
+  conversation.created_at = FromMicros(row[18].as<std::int64_t>());
+  return conversation;
+}
+
+void ReadFacts(const pqxx::row& row, Conversation& conversation) {
+  conversation.channel_found = true;
+  const bool deleted = row[3].as<bool>();
+  conversation.channel_ai_enabled = row[1].as<bool>() && !deleted;
+  conversation.ai_delay = std::chrono::milliseconds(row[2].as<int>());
+  conversation.account_sid = row[4].c_str();
+  conversation.sender_number = row[5].c_str();
+  conversation.contact_id = row[6].c_str();
+  conversation.contact_name = row[7].c_str();
+  conversation.opted_out = row[8].as<bool>();
+}
+
+// Locks, in the order of ids, and reads. The facts around a conversation are read by a statement of
+// their own: what was committed while we waited for the lock must be seen.
+Conversations Lock(pqxx::work& tx, const std::set<RowId>& wanted) {
+  Array organizations, ids;
+  for (const auto& [organization_id, id] : wanted) {
+    organizations.Add(organization_id);
+    ids.Add(id);
+  }
+  Conversations conversations;
+  static const std::string lock_sql =
+      "SELECT c.organization_id, c.id, c.channel_id, c.customer_number, c.medium, c.last_seq, "
+      "c.message_count, c.unread_count, " +
+      MicrosOf("c.whatsapp_window_until") +
+      ", c.ai_enabled, c.taken_over_at IS NOT NULL, c.pending_first_seq, c.pending_last_seq, " +
+      MicrosOf("c.pending_due_at") + ", c.open_turn_id, c.open_last_seq, " +
+      MicrosOf("c.open_deadline") + ", c.ai_error, " + MicrosOf("c.created_at") +
+      " FROM conversations c WHERE (c.organization_id, c.id) IN "
+      "(SELECT * FROM unnest($1::uuid[], $2::uuid[])) ORDER BY c.id FOR UPDATE";
+  for (const pqxx::row& row : tx.exec_params(lock_sql, organizations.str(), ids.str())) {
+    Conversation conversation = ReadLocked(row);
+    conversations.emplace(conversation.id, std::move(conversation));
+  }
+  const pqxx::result facts = tx.exec_params(
+      "SELECT c.id, ch.ai_enabled, ch.ai_delay_ms, ch.deleted_at IS NOT NULL, ch.account_sid, "
+      "CASE WHEN c.medium = 'whatsapp' AND ch.whatsapp_number <> '' THEN ch.whatsapp_number "
+      "ELSE ch.phone_number END, k.id, k.display_name, coalesce(s.opted_out, false) "
+      "FROM unnest($1::uuid[], $2::uuid[]) w(org, id) "
+      "JOIN conversations c ON c.organization_id = w.org AND c.id = w.id "
+      "JOIN channels ch ON ch.organization_id = c.organization_id AND ch.id = c.channel_id "
+      "LEFT JOIN contacts k ON k.organization_id = c.organization_id AND k.id = c.contact_id "
+      "LEFT JOIN suppressions s ON s.organization_id = c.organization_id "
+      "AND s.customer_number = c.customer_number AND c.customer_number <> ''",
+      organizations.str(), ids.str());
+  for (const pqxx::row& row : facts) {
+    const auto at = conversations.find(row[0].c_str());
+    if (at != conversations.end()) ReadFacts(row, at->second);
+  }
+  return conversations;
+}
+
+// Results of messages that are already stored, by organization and id.
+std::map<RowId, AppendResult> FindStored(pqxx::work& tx, std::span<const NewMessage> messages) {
+  Array organizations, ids;
+  for (const NewMessage& message : messages) {
+    organizations.Add(message.organization_id);
+    ids.Add(message.message_id);
+  }
+  std::map<RowId, AppendResult> stored;
+  for (const pqxx::row& row :
+       tx.exec_params("SELECT m.organization_id, m.id, m.conversation_id, m.seq, m.status "
+                      "FROM unnest($1::uuid[], $2::uuid[]) w(org, id) "
+                      "JOIN messages m ON m.organization_id = w.org AND m.id = w.id",
+                      organizations.str(), ids.str())) {
+    AppendResult result;
+    result.message_id = row[1].c_str();
+    result.conversation_id = row[2].c_str();
+    result.seq = row[3].as<std::int64_t>();
+    result.status = ParseStatus(row[4].c_str());
+    result.duplicate = true;
+    stored.try_emplace({row[0].c_str(), row[1].c_str()}, std::move(result));
+  }
+  return stored;
+}
+
+// ---- Adding messages ----------------------------------------------------------------------------
+
+std::string MediaJson(const std::vector<NewMessage::Media>& media) {
+  std::string json = "[";
+  for (const NewMessage::Media& one : media) {
+    json += json.size() > 1 ? ",{\"url\":" : "{\"url\":";
+    AppendJsonString(json, one.url);
+    json += ",\"content_type\":";
+    AppendJsonString(json, one.content_type);
+    json += '}';
+  }
+  return json + "]";
+}
+
+// Collects what Append writes, in one pass over the messages.
+class Appending {
+ public:
+  Appending(const AppendPolicy& policy, Conversations conversations)
+      : policy_(policy), conversations_(std::move(conversations)) {}
+
+  absl::StatusOr<AppendResult> Add(const NewMessage& message, const std::string& conversation_id);
+  absl::Status Write(pqxx::work& tx);
+  bool Emitted(const std::string& conversation_id) const {
+    return conversations_.at(conversation_id).emitted.has_value();
+  }
+
+ private:
+  void AddInbound(const NewMessage& message, Conversation& conversation, v1::Message& resource);
+  void AddOutbound(const NewMessage& message, Conversation& conversation, v1::Message& resource);
+  void AddRow(const NewMessage& message, const Conversation& conversation,
+              const v1::Message& resource, bool sends);
+  void InsertMessages(pqxx::work& tx);
+  void UpdateConversations(pqxx::work& tx);
+  void UpdateContacts(pqxx::work& tx);
+
+  const AppendPolicy& policy_;
+  Conversations conversations_;
+  Outbox outbox_;
+  int rows_ = 0;
+  Array organizations_, ids_, conversation_ids_, channel_ids_, seqs_, directions_, authors_, kinds_,
+      media_kinds_, bodies_, media_, statuses_, error_reasons_, error_messages_, simulated_, late_,
+      from_, to_, account_sids_, message_sids_, call_sids_, segments_, users_, turns_, emit_again_,
+      not_after_, received_;
+  std::string error_reason_;  // Of the message being added.
+};
+
+absl::StatusOr<AppendResult> Appending::Add(const NewMessage& message,
+                                            const std::string& conversation_id) {
+  const auto at = conversations_.find(conversation_id);
+  if (at == conversations_.end() || at->second.organization_id != message.organization_id ||
+      !at->second.channel_found) {
+    return NotFound("CONVERSATION_NOT_FOUND", "There is no conversation with this id.");
+  }
+  Conversation& conversation = at->second;
+  const bool outbound = message.direction == v1::Message::DIRECTION_OUTBOUND;
+  if (outbound && conversation.medium == v1::MEDIUM_VOICE) {
+    return InvalidArgument("MEDIUM_NOT_SENDABLE", "A call cannot be answered with a message.");
+  }
+  AppendResult result;
+  result.message_id = message.message_id;
+  result.conversation_id = conversation_id;
+  if (!message.turn_id.empty()) {
+    const Turns before = conversation.turns;
+    const ReplyVerdict verdict =
+        TakeReply(conversation.turns, conversation.Gate(), message.turn_id, policy_.now);
+    conversation.changed |= conversation.turns != before;
+    if (verdict != ReplyVerdict::kAccepted) {
+      result.refused = VerdictName(verdict);
+      return result;
+    }
+    conversation.ai_error.clear();
+  } else if (outbound && conversation.opted_out) {
+    return FailedPrecondition("OPTED_OUT",
+                              "The customer opted out of messages. Only they can opt in again, by "
+                              "writing START.");
+  }
+
+  error_reason_.clear();
+  v1::Message resource;
+  resource.set_id(message.message_id);
+  resource.set_conversation_id(conversation_id);
+  resource.set_channel_id(conversation.channel_id);
+  resource.set_seq(++conversation.last_seq);
+  resource.set_direction(message.direction);
+  resource.set_author(message.author);
+  resource.set_kind(message.kind);
+  resource.set_medium(conversation.medium);
+  resource.set_body(message.body);
+  for (const NewMessage::Media& media : message.media) {
+    v1::MessageMedia& one = *resource.add_media();
+    one.set_url(media.url);
+    one.set_content_type(media.content_type);
+  }
+  *resource.mutable_status_time() = ToTimestamp(policy_.now);
+  *resource.mutable_create_time() = ToTimestamp(message.received_at);
+  resource.set_late(message.late);
+  resource.set_segments(message.segments);
+  resource.set_message_sid(message.message_sid);
+  resource.set_call_sid(message.call_sid);
+  ++conversation.message_count;
+  conversation.changed = true;
+  conversation.traceparent = message.traceparent;
+  if (outbound) {
+    AddOutbound(message, conversation, resource);
+  } else {
+    AddInbound(message, conversation, resource);
+  }
+  const bool sends = outbound && resource.status() == v1::Message::STATUS_QUEUED;
+  AddRow(message, conversation, resource, sends);
+  if (sends) {
+    AddSend({conversation.organization_id, resource, conversation.account_sid, /*generation=*/0,
+             policy_.now + policy_.send_valid, conversation.whatsapp_window_until.value_or(Time()),
+             message.traceparent},
+            outbox_);
+  }
+  outbox_.AddLive(conversation.organization_id, "message", LiveData(resource));
+  result.seq = resource.seq();
+  result.status = resource.status();
+  conversation.last_message = std::move(resource);
+  return result;
+}
+
+void Appending::AddInbound(const NewMessage& message, Conversation& conversation,
+                           v1::Message& resource) {
+  resource.set_status(message.simulated ? v1::Message::STATUS_SENT : v1::Message::STATUS_RECEIVED);
+  resource.set_simulated(message.simulated);
+  resource.set_from(conversation.customer_number);
+  resource.set_to(message.business_number.empty() ? conversation.sender_number
+                                                  : message.business_number);
+  ++conversation.unread_count;
+  if (conversation.medium == v1::MEDIUM_WHATSAPP && !message.simulated) {
+    const Time until = message.received_at + kWhatsAppWindow;
+    conversation.whatsapp_window_until =
+        std::max(conversation.whatsapp_window_until.value_or(until), until);
+  }
+  if (!message.profile_name.empty() && conversation.contact_name.empty() &&
+      !conversation.contact_id.empty()) {
+    conversation.contact_name = CutText(message.profile_name, 200);
+    conversation.new_contact_name = conversation.contact_name;
+  }
+  Collect(conversation.turns, conversation.Gate(),
+          {resource.seq(), message.received_at, message.may_start_turn}, conversation.ai_delay);
+}
+
+void Appending::AddOutbound(const NewMessage& message, Conversation& conversation,
+                            v1::Message& resource) {
+  resource.set_from(conversation.sender_number);
+  resource.set_to(conversation.customer_number);
+  resource.set_message_sid("");
+  if (conversation.customer_number.empty()) {
+    resource.set_status(v1::Message::STATUS_SENT);  // Stored and shown, never sent.
+    resource.set_simulated(true);
+  } else if (conversation.sender_number.empty() || conversation.account_sid.empty()) {
+    resource.set_status(v1::Message::STATUS_FAILED);
+    error_reason_ = "CHANNEL_CANNOT_SEND";
+    resource.set_error_message(
+        "The channel has no number of a connected Twilio account. Connect one, then send again.");
+  } else {
+    resource.set_status(v1::Message::STATUS_QUEUED);
+  }
+  // A person has answered, so the AI need not. Its own reply has closed its turn already.
+  if (message.turn_id.empty()) Close(conversation.turns);
+}
+
+void Appending::AddRow(const NewMessage& message, const Conversation& conversation,
+                       const v1::Message& resource, bool sends) {
+  ++rows_;
+  organizations_.Add(conversation.organization_id);
+  ids_.Add(resource.id());
+  conversation_ids_.Add(resource.conversation_id());
+  channel_ids_.Add(resource.channel_id());
+  seqs_.Add(resource.seq());
+  directions_.Add(DirectionName(resource.direction()));
+  authors_.Add(AuthorName(resource.author()));
+  kinds_.Add(KindName(resource.kind()));
+  media_kinds_.Add(MediumName(resource.medium()));
+  bodies_.Add(resource.body());
+  media_.Add(MediaJson(message.media));
+  statuses_.Add(StatusName(resource.status()));
+  error_reasons_.Add(error_reason_);
+  error_messages_.Add(resource.error_message());
+  simulated_.Add(resource.simulated());
+  late_.Add(resource.late());
+  from_.Add(resource.from());
+  to_.Add(resource.to());
+  account_sids_.Add(message.account_sid.empty() ? conversation.account_sid : message.account_sid);
+  message_sids_.Add(resource.message_sid());
+  call_sids_.Add(resource.call_sid());
+  segments_.Add(resource.segments());
+  users_.AddOrNull(message.user_id);
+  turns_.AddOrNull(message.turn_id);
+  if (sends) {
+    emit_again_.Add(policy_.now + policy_.emit_again_after);
+    not_after_.Add(policy_.now + policy_.send_valid);
+  } else {
+    emit_again_.AddNull();
+    not_after_.AddNull();
+  }
+  received_.Add(message.received_at);
+}
+
+void Appending::InsertMessages(pqxx::work& tx) {
+  if (rows_ == 0) return;
+  tx.exec_params(
+      "INSERT INTO messages (organization_id, id, conversation_id, channel_id, seq, direction, "
+      "author, kind, medium, body, media, status, error_reason, error_message, simulated, late, "
+      "from_number, to_number, account_sid, message_sid, call_sid, segments, user_id, turn_id, "
+      "emit_again_at, not_after, received_at, status_at) "
+      "SELECT *, $28::timestamptz FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], "
+      "$5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::jsonb[], "
+      "$12::text[], $13::text[], $14::text[], $15::boolean[], $16::boolean[], $17::text[], "
+      "$18::text[], $19::text[], $20::text[], $21::text[], $22::int[], $23::uuid[], $24::uuid[], "
+      "$25::timestamptz[], $26::timestamptz[], $27::timestamptz[])",
+      organizations_.str(), ids_.str(), conversation_ids_.str(), channel_ids_.str(), seqs_.str(),
+      directions_.str(), authors_.str(), kinds_.str(), media_kinds_.str(), bodies_.str(),
+      media_.str(), statuses_.str(), error_reasons_.str(), error_messages_.str(), simulated_.str(),
+      late_.str(), from_.str(), to_.str(), account_sids_.str(), message_sids_.str(),
+      call_sids_.str(), segments_.str(), users_.str(), turns_.str(), emit_again_.str(),
+      not_after_.str(), received_.str(), FormatTime(policy_.now));
+}
+
+void AddTurns(const Turns& turns, Array (&arrays)[6]) {
+  if (turns.pending) {
+    arrays[0].Add(turns.pending->first_seq);
+    arrays[1].Add(turns.pending->last_seq);
+    arrays[2].Add(turns.pending->due_at);
+  } else {
+    for (int i = 0; i < 3; ++i) arrays[i].AddNull();
+  }
+  if (turns.open) {
+    arrays[3].Add(turns.open->turn_id);
+    arrays[4].Add(turns.open->last_seq);
+    arrays[5].Add(turns.open->deadline);
+  } else {
+    for (int i = 3; i < 6; ++i) arrays[i].AddNull();
+  }
+}
+
+void Appending::UpdateConversations(pqxx::work& tx) {
+  Array organizations, ids, last_seqs, counts, unread, last_messages, windows, errors;
+  Array turns[6];
+  for (const auto& [id, conversation] : conversations_) {
+    if (!conversation.changed) continue;
+    organizations.Add(conversation.organization_id);
+    ids.Add(id);
+    last_seqs.Add(conversation.last_seq);
+    counts.Add(conversation.message_count);
+    unread.Add(conversation.unread_count);
+    last_messages.AddOrNull(conversation.last_message.id());
+    if (conversation.whatsapp_window_until) {
+      windows.Add(*conversation.whatsapp_window_until);
+    } else {
+      windows.AddNull();
+    }
+    AddTurns(conversation.turns, turns);
+    errors.Add(conversation.ai_error);
+  }
+  tx.exec_params(
+      "UPDATE conversations c SET last_seq = w.last_seq, message_count = w.message_count, "
+      "unread_count = w.unread_count, "
+      "last_message_id = coalesce(w.last_message_id, c.last_message_id), "
+      "last_message_at = CASE WHEN w.last_message_id IS NULL THEN c.last_message_at "
+      "ELSE $15::timestamptz END, whatsapp_window_until = w.whatsapp_window_until, "
+      "ai_error = w.ai_error, pending_first_seq = w.pending_first_seq, "
+      "pending_last_seq = w.pending_last_seq, pending_due_at = w.pending_due_at, "
+      "open_turn_id = w.open_turn_id, open_last_seq = w.open_last_seq, "
+      "open_deadline = w.open_deadline "
+      "FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::uuid[], "
+      "$7::timestamptz[], $8::text[], $9::bigint[], $10::bigint[], $11::timestamptz[], "
+      "$12::uuid[], $13::bigint[], $14::timestamptz[]) "
+      "w(org, id, last_seq, message_count, unread_count, last_message_id, whatsapp_window_until, "
+      "ai_error, pending_first_seq, pending_last_seq, pending_due_at, open_turn_id, "
+      "open_last_seq, open_deadline) WHERE c.organization_id = w.org AND c.id = w.id",
+      organizations.str(), ids.str(), last_seqs.str(), counts.str(), unread.str(),
+      last_messages.str(), windows.str(), errors.str(), turns[0].str(), turns[1].str(),
+      turns[2].str(), turns[3].str(), turns[4].str(), turns[5].str(), FormatTime(policy_.now));
+}
+
+void Appending::UpdateContacts(pqxx::work& tx) {
+  Array organizations, ids, names;
+  int renamed = 0;
+  for (const auto& [id, conversation] : conversations_) {
+    if (conversation.new_contact_name.empty()) continue;
+    ++renamed;
+    organizations.Add(conversation.organization_id);
+    ids.Add(conversation.contact_id);
+    names.Add(conversation.new_contact_name);
+  }
+  if (renamed == 0) return;
+  tx.exec_params(
+      "UPDATE contacts k SET display_name = w.name "
+      "FROM unnest($1::uuid[], $2::uuid[], $3::text[]) w(org, id, name) "
+      "WHERE k.organization_id = w.org AND k.id = w.id AND k.display_name = ''",
+      organizations.str(), ids.str(), names.str());
+}
+
+// A conversation as the API shows it, out of what is known here.
+v1::Conversation ToResource(const Conversation& from, Time now) {
+  v1::Conversation to;
+  to.set_id(from.id);
+  to.set_channel_id(from.channel_id);
+  to.set_contact_id(from.contact_id);
+  to.set_title(TitleOf(from.contact_name, from.customer_number));
+  to.set_customer_number(from.customer_number);
+  to.set_medium(from.medium);
+  to.set_message_count(from.message_count);
+  to.set_unread_count(from.unread_count);
+  *to.mutable_last_message() = from.last_message;
+  to.mutable_last_message()->set_body(CutText(from.last_message.body(), kPreviewCodePointsMax));
+  *to.mutable_update_time() = ToTimestamp(now);
+  if (from.ai_enabled) to.set_ai_enabled(*from.ai_enabled);
+  to.set_ai_state(
+      AiStateOf({from.channel_ai_enabled, from.ai_enabled, from.taken_over, from.opted_out,
+                 from.turns.pending.has_value() || from.turns.open.has_value()}));
+  to.set_opted_out(from.opted_out);
+  if (from.whatsapp_window_until) {
+    *to.mutable_whatsapp_window_time() = ToTimestamp(*from.whatsapp_window_until);
+  }
+  *to.mutable_create_time() = ToTimestamp(from.created_at);
+  to.set_ai_error(from.ai_error);
+  return to;
+}
+
+absl::Status Appending::Write(pqxx::work& tx) {
+  std::vector<TurnToWrite> turns;
+  bool changed = false;
+  for (auto& [id, conversation] : conversations_) {
+    if (!conversation.changed) continue;
+    changed = true;
+    const TurnKeys& keys = policy_.turn_keys;
+    if (keys.master != nullptr && keys.directory != nullptr) {
+      conversation.emitted =
+          Emit(conversation.turns, conversation.Gate(), id, policy_.now, policy_.turn_deadline);
+    }
+    if (conversation.emitted) {
+      turns.push_back(
+          {conversation.organization_id, id, *conversation.emitted, conversation.traceparent});
+    }
+    if (conversation.turns.pending) outbox_.WakeDispatcher();
+  }
+  if (!changed) return absl::OkStatus();
+  InsertMessages(tx);
+  UpdateConversations(tx);
+  UpdateContacts(tx);
+  PARLEY_RETURN_IF_ERROR(WriteTurns(tx, turns, policy_.turn_keys, outbox_));
+  for (const auto& [id, conversation] : conversations_) {
+    if (!conversation.changed) continue;
+    if (conversation.last_message.id().empty()) {
+      // Only a turn was closed: what the last message is stands in the store.
+      PARLEY_ASSIGN_OR_RETURN(const v1::Conversation stored,
+                              LoadConversation(tx, conversation.organization_id, id));
+      outbox_.AddLive(conversation.organization_id, "conversation", LiveData(stored));
+    } else {
+      outbox_.AddLive(conversation.organization_id, "conversation",
+                      LiveData(ToResource(conversation, policy_.now)));
+    }
+  }
+  outbox_.Write(tx);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<AppendResult>> Append(pqxx::work& tx,
+                                                 std::span<const NewMessage> messages,
+                                                 const AppendPolicy& policy) {
+  if (messages.empty()) return std::vector<AppendResult>();
+  PARLEY_ASSIGN_OR_RETURN(const std::vector<std::string> conversation_ids,
+                          ResolveConversations(tx, messages));
+  std::set<RowId> to_lock;
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    to_lock.emplace(messages[i].organization_id, conversation_ids[i]);
+  }
+  Appending appending(policy, Lock(tx, to_lock));
+  // Under the locks, so that of several transactions with one message the first has committed it.
+  std::map<RowId, AppendResult> stored = FindStored(tx, messages);
+  std::vector<AppendResult> results;
+  results.reserve(messages.size());
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    const RowId id{messages[i].organization_id, messages[i].message_id};
+    if (const auto known = stored.find(id); known != stored.end()) {
+      results.push_back(known->second);
+      continue;
+    }
+    PARLEY_ASSIGN_OR_RETURN(AppendResult result, appending.Add(messages[i], conversation_ids[i]));
+    if (result.refused.empty()) {
+      AppendResult repeat = result;
+      repeat.duplicate = true;
+      stored.emplace(id, std::move(repeat));
+    }
+    results.push_back(std::move(result));
+  }
+  PARLEY_RETURN_IF_ERROR(appending.Write(tx));
+  for (AppendResult& result : results) {
+    if (!result.duplicate && result.refused.empty()) {
+      result.turn_emitted = appending.Emitted(result.conversation_id);
+    }
+  }
+  return results;
+}
+
+std::string InboundMessageId(std::string_view account_sid, std::string_view sid) {
+  return DerivedId({account_sid, sid});
+}
+
+std::string ReplyMessageId(std::string_view turn_id) { return DerivedId({"reply", turn_id}); }
+
+absl::Status PublishConversation(pqxx::work& tx, std::string_view organization_id,
+                                 std::string_view conversation_id) {
+  PARLEY_ASSIGN_OR_RETURN(const v1::Conversation conversation,
+                          LoadConversation(tx, organization_id, conversation_id));
+  Outbox outbox;
+  outbox.AddLive(organization_id, "conversation", LiveData(conversation));
+  outbox.Write(tx);
+  return absl::OkStatus();
+}
+
+absl::Status PublishMessage(pqxx::work& tx, std::string_view organization_id,
+                            std::string_view message_id) {
+  PARLEY_ASSIGN_OR_RETURN(const v1::Message message, LoadMessage(tx, organization_id, message_id));
+  Outbox outbox;
+  outbox.AddLive(organization_id, "message", LiveData(message));
+  outbox.Write(tx);
+  return absl::OkStatus();
+}
+
+absl::Status CloseTurns(pqxx::work& tx, std::string_view organization_id,
+                        std::string_view conversation_id) {
+  tx.exec_params(
+      "UPDATE conversations SET pending_first_seq = NULL, pending_last_seq = NULL, "
+      "pending_due_at = NULL, open_turn_id = NULL, open_last_seq = NULL, open_deadline = NULL "
+      "WHERE organization_id = $1 AND id = $2",
+      std::string(organization_id), std::string(conversation_id));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> SetConsent(pqxx::work& tx, const Consent& consent) {
+  const pqxx::result written = tx.exec_params(
+      "INSERT INTO suppressions AS s (organization_id, customer_number, opted_out, given_at, "
+      "source) VALUES ($1, $2, $3, $4, $5) "
+      "ON CONFLICT (organization_id, customer_number) DO UPDATE SET "
+      "opted_out = excluded.opted_out, given_at = excluded.given_at, source = excluded.source "
+      "WHERE s.given_at < excluded.given_at "
+      "RETURNING s.opted_out",
+      consent.organization_id, consent.customer_number, consent.opted_out,
+      FormatTime(consent.given_at), consent.source);
+  if (written.empty()) return false;
+  // The rows of all conversations with this customer, locked in the order of their ids.
+  const pqxx::result conversations = tx.exec_params(
+      "SELECT id FROM conversations WHERE organization_id = $1 AND customer_number = $2 "
+      "ORDER BY id FOR UPDATE",
+      consent.organization_id, consent.customer_number);
+  for (const pqxx::row& row : conversations) {
+    if (consent.opted_out) {
+      PARLEY_RETURN_IF_ERROR(CloseTurns(tx, consent.organization_id, row[0].c_str()));
+    }
+    PARLEY_RETURN_IF_ERROR(PublishConversation(tx, consent.organization_id, row[0].c_str()));
+  }
+  return true;
+}
+
+}  // namespace parley::gateway::store

@@ -1,0 +1,154 @@
+#include "store/live_json.h"
+
+#include <google/protobuf/timestamp.pb.h>
+
+#include <cstdint>
+#include <cstdio>
+
+namespace parley::gateway::store {
+namespace {
+
+// Writes the members of one object; the caller opens and closes the brace.
+class Members {
+ public:
+  explicit Members(std::string& out) : out_(out) {}
+
+  std::string& Name(std::string_view name) {
+    if (!first_) out_ += ',';
+    first_ = false;
+    out_ += '"';
+    out_ += name;
+    out_ += "\":";
+    return out_;
+  }
+  void Text(std::string_view name, std::string_view value) { AppendJsonString(Name(name), value); }
+  // 64-bit integers are strings in protobuf's JSON.
+  void Int64(std::string_view name, std::int64_t value) {
+    Name(name) += '"' + std::to_string(value) + '"';
+  }
+  void Int32(std::string_view name, std::int32_t value) { Name(name) += std::to_string(value); }
+  void Bool(std::string_view name, bool value) { Name(name) += value ? "true" : "false"; }
+  void Enum(std::string_view name, const std::string& value) { Name(name) += '"' + value + '"'; }
+  void When(std::string_view name, const google::protobuf::Timestamp& value) {
+    AppendJsonString(Name(name),
+                     FormatTime(FromMicros(value.seconds() * 1'000'000 + value.nanos() / 1'000)));
+  }
+
+ private:
+  std::string& out_;
+  bool first_ = true;
+};
+
+void AppendMessage(std::string& out, const v1::Message& message) {
+  out += '{';
+  Members members(out);
+  members.Text("id", message.id());
+  members.Text("conversationId", message.conversation_id());
+  members.Text("channelId", message.channel_id());
+  members.Int64("seq", message.seq());
+  members.Enum("direction", v1::Message::Direction_Name(message.direction()));
+  members.Enum("author", v1::Message::Author_Name(message.author()));
+  members.Enum("kind", v1::Message::Kind_Name(message.kind()));
+  members.Enum("medium", v1::Medium_Name(message.medium()));
+  members.Text("body", message.body());
+  std::string& media = members.Name("media");
+  media += '[';
+  for (int i = 0; i < message.media_size(); ++i) {
+    media += i == 0 ? "{" : ",{";
+    Members one(media);
+    one.Text("url", message.media(i).url());
+    one.Text("contentType", message.media(i).content_type());
+    media += '}';
+  }
+  media += ']';
+  members.Enum("status", v1::Message::Status_Name(message.status()));
+  if (message.has_status_time()) members.When("statusTime", message.status_time());
+  members.Int32("errorCode", message.error_code());
+  members.Text("errorMessage", message.error_message());
+  members.Bool("simulated", message.simulated());
+  members.Text("from", message.from());
+  members.Text("to", message.to());
+  members.Text("messageSid", message.message_sid());
+  members.Text("callSid", message.call_sid());
+  if (message.has_create_time()) members.When("createTime", message.create_time());
+  members.Bool("late", message.late());
+  members.Int32("segments", message.segments());
+  out += '}';
+}
+
+void AppendConversation(std::string& out, const v1::Conversation& conversation) {
+  out += '{';
+  Members members(out);
+  members.Text("id", conversation.id());
+  members.Text("channelId", conversation.channel_id());
+  members.Text("contactId", conversation.contact_id());
+  members.Text("title", conversation.title());
+  members.Text("customerNumber", conversation.customer_number());
+  members.Enum("medium", v1::Medium_Name(conversation.medium()));
+  members.Int64("messageCount", conversation.message_count());
+  members.Int64("unreadCount", conversation.unread_count());
+  if (conversation.has_last_message()) {
+    AppendMessage(members.Name("lastMessage"), conversation.last_message());
+  }
+  if (conversation.has_update_time()) members.When("updateTime", conversation.update_time());
+  if (conversation.has_ai_enabled()) members.Bool("aiEnabled", conversation.ai_enabled());
+  members.Enum("aiState", v1::Conversation::AiState_Name(conversation.ai_state()));
+  members.Bool("optedOut", conversation.opted_out());
+  if (conversation.has_whatsapp_window_time()) {
+    members.When("whatsappWindowTime", conversation.whatsapp_window_time());
+  }
+  if (conversation.has_create_time()) members.When("createTime", conversation.create_time());
+  members.Text("aiError", conversation.ai_error());
+  out += '}';
+}
+
+}  // namespace
+
+void AppendJsonString(std::string& out, std::string_view text) {
+  out += '"';
+  for (const char c : text) {
+    switch (c) {
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      default:
+        if (static_cast<unsigned char>(c) < 0x20) {
+          char escaped[8];
+          std::snprintf(escaped, sizeof escaped, "\\u%04x", static_cast<unsigned char>(c));
+          out += escaped;
+        } else {
+          out += c;
+        }
+    }
+  }
+  out += '"';
+}
+
+std::string LiveData(const v1::Message& message) {
+  std::string out = "{\"message\":";
+  AppendMessage(out, message);
+  out += '}';
+  return out;
+}
+
+std::string LiveData(const v1::Conversation& conversation) {
+  std::string out = "{\"conversation\":";
+  AppendConversation(out, conversation);
+  out += '}';
+  return out;
+}
+
+std::string NumberedLiveEvent(std::int64_t number, Time time, std::string_view data) {
+  std::string out =
+      "{\"number\":\"" + std::to_string(number) + "\",\"time\":\"" + FormatTime(time) + "\",";
+  out += data.substr(1);
+  return out;
+}
+
+}  // namespace parley::gateway::store

@@ -1,0 +1,45 @@
+// What leaves for Kafka, for the page and for other loops of the gateway, written in the
+// transaction of its cause. Collect everything, then Write() once.
+#pragma once
+
+#include <pqxx/pqxx>
+#include <string>
+#include <string_view>
+
+#include "libs/postgres/array.h"
+
+namespace parley::gateway::store {
+
+// NOTIFY channels; the payload is empty.
+inline constexpr char kOutboxChannel[] = "gateway_outbox";  // Rows in outbox.
+inline constexpr char kLiveChannel[] = "gateway_live";      // Rows in live_outbox.
+inline constexpr char kTurnsChannel[] = "gateway_turns";    // The dispatcher has a new due time.
+inline constexpr char kDirectoryChannel[] = "gateway_directory";  // Rows in directory_records.
+
+class Outbox {
+ public:
+  struct KafkaRow {
+    std::string_view organization_id;
+    std::string_view topic;
+    std::string_view key;
+    std::string_view value;
+    std::string_view type;  // The protobuf's full name.
+    std::string_view traceparent;
+  };
+  void AddKafka(const KafkaRow& row);
+  // `name`: "message" or "conversation"; `data` as LiveData() makes it.
+  void AddLive(std::string_view organization_id, std::string_view name, std::string_view data);
+  void WakeDispatcher() { wake_dispatcher_ = true; }
+
+  // At most two INSERTs and one NOTIFY for each channel that has something.
+  void Write(pqxx::work& tx);
+
+ private:
+  int kafka_rows_ = 0;
+  postgres::Array organizations_, topics_, keys_, values_, types_, traces_;
+  int live_rows_ = 0;
+  postgres::Array live_organizations_, live_names_, live_data_;
+  bool wake_dispatcher_ = false;
+};
+
+}  // namespace parley::gateway::store
