@@ -4,6 +4,7 @@ set(GATEWAY_PIPELINE_SOURCES
     src/domain/message.cc
     src/domain/turn.cc
     src/store/commands.cc
+    src/store/directory.cc
     src/store/inbox.cc
     src/store/live_json.cc
     src/store/outbox.cc
