@@ -22,7 +22,7 @@ def _configuration(layout: Layout) -> str:
             for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
     return f"""\
-# Written by ./run. Routes as docs/operations.md says.
+# Written by ./run. Routes as the Ingress does on Kubernetes.
 daemon off;
 worker_processes 1;
 worker_rlimit_nofile 16384;

@@ -17,7 +17,7 @@ from parley.problem import Problem, explain
 from parley.progress import Step
 
 SCRIPTS = Path(__file__).resolve().parents[1]
-NODE_MAJOR_MIN = 20
+NODE_VERSION_MIN = (20, 19)  # What Vite 8 needs.
 NODE_VERSION = "22.14.0"  # Fetched through npm where Debian's Node.js is too old.
 NPM_VERSION = "10.9.2"
 BUF_VERSION = "1.50.0"
@@ -286,10 +286,10 @@ def install_python(layout: Layout, step: Step) -> None:
     write_atomically(stamp, content)
 
 
-def _node_major(node: str) -> int:
+def _node_version(node: str) -> tuple[int, int]:
     done = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
-    found = re.match(r"v(\d+)\.", done.stdout)
-    return int(found.group(1)) if found else 0
+    found = re.match(r"v(\d+)\.(\d+)\.", done.stdout)
+    return (int(found.group(1)), int(found.group(2))) if found else (0, 0)
 
 
 def node_path(layout: Layout) -> str:
@@ -304,7 +304,7 @@ def install_node(layout: Layout, step: Step) -> None:
     comes through the npm registry, with Debian's own npm."""
     if shutil.which("npm", path=node_path(layout)):
         node = shutil.which("node", path=node_path(layout))
-        if node and _node_major(node) >= NODE_MAJOR_MIN:
+        if node and _node_version(node) >= NODE_VERSION_MIN:
             return
     if not shutil.which("npm"):
         install_packages(step, ["npm"])
@@ -312,8 +312,8 @@ def install_node(layout: Layout, step: Step) -> None:
     if machine is None:
         raise Problem(
             "Node.js is too old",
-            f"version {NODE_MAJOR_MIN} is needed",
-            f"Install Node.js {NODE_MAJOR_MIN} or newer by hand",
+            "version {}.{} is needed".format(*NODE_VERSION_MIN),
+            "Install a newer Node.js by hand",
         )
     step.update(f"Node.js {NODE_VERSION}")
     folder = layout.tools / "node"

@@ -1,8 +1,7 @@
 """Where one installation lives: its folders and its ports.
 
-./run uses the checkout's .local and the ports of docs/operations; ./test makes
-a layout of its own under .local/test with free ports, so that both can run at
-the same time.
+./run uses the checkout's .local and the ports below; ./test makes a layout of
+its own under .local/test with free ports, so that both can run at the same time.
 """
 
 import dataclasses

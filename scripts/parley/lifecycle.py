@@ -32,6 +32,7 @@ class Lifecycle:
         self._installation = installation
         self._layout = installation.layout
         self._progress = progress
+        self._given_up = False
         self.supervisor = Supervisor(installation.layout.run)
 
     @contextlib.contextmanager
@@ -64,11 +65,10 @@ class Lifecycle:
             self._stop_what_is_not_ours(names)
             first = [name for name in names if name in INFRA or name == "twilio-simulator"]
             self._spawn(first)
-            with concurrent.futures.ThreadPoolExecutor() as pool:
+            with concurrent.futures.ThreadPoolExecutor() as pool, self._give_up_on_error():
                 database = pool.submit(self._prepare_database)
                 sender = pool.submit(self._migrate, "sender", database)
-                kafka = pool.submit(self._wait, ["kafka", "redis"], step)
-                kafka.result()
+                self._wait(["kafka", "redis"], step)
                 step.update("bringing tables and topics up to date")
                 self._migrate("gateway", database)
                 sender.result()
@@ -157,6 +157,15 @@ class Lifecycle:
             for future in [pool.submit(spawn, name) for name in names]:
                 future.result()
 
+    @contextlib.contextmanager
+    def _give_up_on_error(self):
+        """Ends the waits of other threads when this one fails or is interrupted."""
+        try:
+            yield
+        except BaseException:
+            self._given_up = True
+            raise
+
     def _prepare_database(self) -> None:
         self._wait(["postgres"])
         if self._installation.is_ours("postgres"):
@@ -184,6 +193,8 @@ class Lifecycle:
                 if step:
                     step.update(f"waiting for {', '.join(waiting)}")
                 self._check_alive(waiting)
+                if self._given_up:
+                    raise Problem("The start was given up")
                 if time.monotonic() > deadline:
                     name, reason = next(iter(waiting.items()))
                     raise self._not_ready(name, reason)

@@ -47,7 +47,7 @@ def test_the_edge_routes_to_each_service(stack):
     assert b"<html" in stack.get("/", token=None).body.lower()
     # An unsigned webhook is refused by webhook-ingest, not lost at the edge.
     assert stack.post("/api/webhooks/sms", b"From=x", token=None).status == 403
-    assert stack.post("/webhooks/sms", b"From=x", token=None).status in (403, 404)
+    assert stack.post("/webhooks/twilio/message", b"From=x", token=None).status == 403
 
 
 def test_live_events_pass_the_edge_unbuffered(stack):
