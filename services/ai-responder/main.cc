@@ -54,8 +54,7 @@ std::chrono::milliseconds PollIntervalMax(const Config& config) {
       2 * config.ai_attempts * (config.ai_timeout + retry.delay_max + std::chrono::seconds(10)));
 }
 
-absl::Status Serve(const Config& config) {
-  Shutdown shutdown;
+absl::Status Serve(const Config& config, const Shutdown& shutdown) {
   PARLEY_ASSIGN_OR_RETURN(const crypto::KeyRing keys,
                           crypto::KeyRing::FromFile(config.directory_key_file));
   PARLEY_ASSIGN_OR_RETURN(const auto producer,
@@ -68,7 +67,8 @@ absl::Status Serve(const Config& config) {
                                                    .group = "ai-responder",
                                                    .client_id = "ai-responder",
                                                    .topics = {kafka::kConversationEventsTopic},
-                                                   .poll_interval_max = PollIntervalMax(config)}));
+                                                   .poll_interval_max = PollIntervalMax(config),
+                               .session_timeout = std::chrono::seconds(6)}));
 
   const http::GuardedClient client({.allowed = HostPorts(config.outbound_allow),
                                     .read_timeout = config.ai_timeout,
@@ -126,8 +126,9 @@ int Main(int argc, char** argv) {
     std::fprintf(stderr, "%s\n", std::string(config.status().message()).c_str());
     return 2;
   }
+  Shutdown shutdown;  // Before any other thread starts.
   telemetry::InitLogging("ai-responder", config->log_level);
-  const absl::Status status = Serve(*config);
+  const absl::Status status = Serve(*config, shutdown);
   if (status.ok()) return 0;
   telemetry::Error("failed_to_start", status);
   return 1;
