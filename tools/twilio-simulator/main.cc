@@ -19,25 +19,29 @@ constexpr char kHelp[] =
 
 Usage: twilio-simulator [serve] [FLAG VALUE]...
 
-  --port N               port to listen on; 0 picks a free one  SIMULATOR_PORT          8083
-  --bind ADDRESS         address to listen on                   SIMULATOR_BIND_ADDRESS  127.0.0.1
-  --public-url URL       where clients reach it                 SIMULATOR_PUBLIC_URL    http://ADDRESS:PORT
-  --account-sid AC...    the account                            SIMULATOR_ACCOUNT_SID   AC and 32 times 1
-  --auth-token TOKEN     its token                              SIMULATOR_AUTH_TOKEN    32 times 1
-  --test-account-sid AC  test credentials (magic numbers)       SIMULATOR_TEST_ACCOUNT_SID  AC and 32 times 2
-  --test-auth-token T    their token                            SIMULATOR_TEST_AUTH_TOKEN   32 times 2
-  --numbers LIST         the account's numbers, with commas     SIMULATOR_NUMBERS
-                         (+1500..., 55501, +1500...:toll-free,  +15005550006 and
-                         :mobile, :short-code)                  +15550001000 to +15550001049
-  --sms-url URL          their SmsUrl at the start              SIMULATOR_SMS_URL
-  --voice-url URL        their VoiceUrl at the start            SIMULATOR_VOICE_URL
-  --sandbox NUMBER       WhatsApp sandbox number                SIMULATOR_SANDBOX_NUMBER
-  --admin-free           /simulator/v1 never asks for credentials. Without it, it does so
-                         when it listens on more than the loopback address.
+  --port N               port to listen on (8083); 0 picks a free one
+  --bind ADDRESS         address to listen on (127.0.0.1)
+  --public-url URL       where clients reach it (http://ADDRESS:PORT)
+  --account-sid AC...    the account (AC and 32 times 1)
+  --auth-token TOKEN     its token (32 times 1)
+  --test-account-sid AC  test credentials, for the magic numbers (AC and 32 times 2)
+  --test-auth-token T    their token (32 times 2)
+  --numbers LIST         the account's numbers, with commas (+15005550006 and
+                         +15550001000 to +15550001049); +1500..., 55501,
+                         +1500...:toll-free, ...:mobile, ...:short-code
+  --sms-url URL          their SmsUrl at the start
+  --voice-url URL        their VoiceUrl at the start
+  --sandbox NUMBER       WhatsApp's sandbox number; none without it
+  --admin-free           /simulator/v1 never asks for credentials; without it, it
+                         does when it listens on more than the loopback address
   --help                 this text
 
-A flag wins over its variable. The page at / is a customer's handset. Tests find the
-control endpoints under /simulator/v1; README.md lists them.
+Each is also read from the environment: SIMULATOR_PORT, SIMULATOR_BIND_ADDRESS,
+SIMULATOR_PUBLIC_URL, SIMULATOR_ACCOUNT_SID, SIMULATOR_AUTH_TOKEN,
+SIMULATOR_TEST_ACCOUNT_SID, SIMULATOR_TEST_AUTH_TOKEN, SIMULATOR_NUMBERS,
+SIMULATOR_SMS_URL, SIMULATOR_VOICE_URL, SIMULATOR_SANDBOX_NUMBER.
+A flag wins over its variable. The page at / is a customer's handset. Tests find
+the control endpoints under /simulator/v1; README.md lists them.
 )";
 
 // The settings, from the environment, then from the command line.

@@ -105,9 +105,7 @@ def account(simulator) -> Account:
     numbers = [f"+1555{random.randrange(10**7):07d}" for _ in range(2)]
     sid = "AC" + f"{random.getrandbits(128):032x}"
     made = simulator.control("POST", "accounts", {"sid": sid, "numbers": numbers})
-    return Account(
-        sid, made["auth_token"], numbers, simulator.client(sid, made["auth_token"])
-    )
+    return Account(sid, made["auth_token"], numbers, simulator.client(sid, made["auth_token"]))
 
 
 @pytest.fixture

@@ -1,12 +1,15 @@
 """Twilio's Python SDK, unmodified, against the simulator."""
 
+import json
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
-from twilio.base.exceptions import TwilioRestException
+from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.request_validator import RequestValidator
+from twilio.rest.content.v1.content import ContentList
+from twilio.rest.content.v1.content.approval_create import ApprovalCreateList
 
 CUSTOMER = "+15005550123"
 PNG = bytes.fromhex(
@@ -184,9 +187,7 @@ def test_messaging_service(account):
     for number in account.client.incoming_phone_numbers.list():
         service.phone_numbers.create(phone_number_sid=number.sid)
     assert {n.phone_number for n in service.phone_numbers.list()} == set(account.numbers)
-    sent = account.client.messages.create(
-        to=CUSTOMER, messaging_service_sid=service.sid, body="Hi"
-    )
+    sent = account.client.messages.create(to=CUSTOMER, messaging_service_sid=service.sid, body="Hi")
     assert sent.status == "accepted" and sent.from_ is None
     delivered = final(account, sent.sid)
     assert delivered.from_ in account.numbers
@@ -299,8 +300,6 @@ def test_calls(account, receiver):
 
 
 def test_content_templates(account):
-    from twilio.rest.content.v1.content import ContentList
-
     contents = account.client.content.v1.contents
     made = contents.create(
         ContentList.ContentCreateRequest(
@@ -308,9 +307,7 @@ def test_content_templates(account):
                 "friendly_name": "order",
                 "language": "en",
                 "variables": {"1": "nobody"},
-                "types": ContentList.Types(
-                    {"twilio_text": ContentList.TwilioText({"body": "Hello {{1}}"})}
-                ),
+                "types": {"twilio/text": {"body": "Hello {{1}}"}},
             }
         )
     )
@@ -326,9 +323,7 @@ def test_content_templates(account):
     assert sent.body == "Hello Ada" and sent.sid.startswith("MM")
     assert contents(made.sid).approval_fetch().fetch().whatsapp["status"] == "unsubmitted"
     asked = contents(made.sid).approval_create.create(
-        __import__(
-            "twilio.rest.content.v1.content.approval_create", fromlist=["ApprovalCreateList"]
-        ).ApprovalCreateList.ContentApprovalRequest({"name": "order", "category": "UTILITY"})
+        ApprovalCreateList.ContentApprovalRequest({"name": "order", "category": "UTILITY"})
     )
     assert asked.status == "received"
     assert contents(made.sid).approval_fetch().fetch().whatsapp["status"] == "approved"
@@ -370,7 +365,7 @@ MAGIC_CALLS = [
 
 
 @pytest.fixture
-def test_client(simulator):
+def magic_client(simulator):
     made = simulator.control("POST", "accounts", {"type": "Test"})
     return simulator.client(made["sid"], made["auth_token"])
 
@@ -381,34 +376,37 @@ def code_of(action):
         action()
     except TwilioRestException as error:
         return error.code
+    except TwilioException as error:
+        # Of a list, the SDK hands on the answer as it came.
+        return json.loads(error.args[1].text)["code"]
     return None
 
 
 @pytest.mark.parametrize("to, sender, body, code", MAGIC_MESSAGES)
-def test_magic_messages(test_client, to, sender, body, code):
+def test_magic_messages(magic_client, to, sender, body, code):
     def send():
-        return test_client.messages.create(to=to, from_=sender, body=body)
+        return magic_client.messages.create(to=to, from_=sender, body=body)
 
     assert code_of(send) == code
 
 
 @pytest.mark.parametrize("fields, code", MAGIC_NUMBERS)
-def test_magic_numbers(test_client, fields, code):
-    assert code_of(lambda: test_client.incoming_phone_numbers.create(**fields)) == code
+def test_magic_numbers(magic_client, fields, code):
+    assert code_of(lambda: magic_client.incoming_phone_numbers.create(**fields)) == code
 
 
 @pytest.mark.parametrize("to, sender, code", MAGIC_CALLS)
-def test_magic_calls(test_client, to, sender, code):
+def test_magic_calls(magic_client, to, sender, code):
     def call():
-        return test_client.calls.create(to=to, from_=sender, url="https://example.com/")
+        return magic_client.calls.create(to=to, from_=sender, url="https://example.com/")
 
     assert code_of(call) == code
 
 
-def test_test_credentials_may_do_nothing_else(test_client):
-    assert code_of(lambda: test_client.messages.list()) == 20008
-    assert code_of(lambda: test_client.api.accounts(test_client.username).fetch()) == 20008
-    assert code_of(lambda: test_client.incoming_phone_numbers.list()) == 20008
+def test_test_credentials_may_do_nothing_else(magic_client):
+    assert code_of(magic_client.messages.list) == 20008
+    assert code_of(lambda: magic_client.api.accounts(magic_client.username).fetch()) == 20008
+    assert code_of(magic_client.incoming_phone_numbers.list) == 20008
 
 
 def test_status_callbacks_are_signed(account, receiver):

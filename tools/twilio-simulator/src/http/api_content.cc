@@ -14,6 +14,16 @@ constexpr const char* kTypes[] = {
 
 ApiError Refuse(int code, std::string message) { return {code, 400, std::move(message), {}}; }
 
+// Twilio's SDKs name every type and leave those null that the template does not have.
+void DropNullTypes(Json& json) {
+  if (!json.is_object() || !json.contains("types") || !json["types"].is_object()) return;
+  Json kept = Json::object();
+  for (const auto& [type, value] : json["types"].items()) {
+    if (!value.is_null()) kept[type] = value;
+  }
+  json["types"] = std::move(kept);
+}
+
 // Checks what a template's author gave; the rest is Twilio's.
 std::optional<ApiError> Check(const Json& json) {
   if (!json.is_object()) return Refuse(20001, "The body must be a JSON object");
@@ -138,7 +148,8 @@ std::optional<HttpResponse> ContentRoute(ApiCall& call, std::string_view method)
     if (method == "GET") return list(false);
     if (method != "POST") return ErrorAnswer(MethodNotAllowed());
     if (!IsValidUtf8(call.body)) return ErrorAnswer(Refuse(20001, "The body is not UTF-8"));
-    const Json json = Json::parse(call.body, nullptr, false);
+    Json json = Json::parse(call.body, nullptr, false);
+    DropNullTypes(json);
     if (auto error = Check(json)) return ErrorAnswer(*error);
     if (world.contents.size() >= kResourcesMax) {
       return ErrorAnswer(Refuse(20001, "Too many templates"));
@@ -173,9 +184,10 @@ std::optional<HttpResponse> ContentRoute(ApiCall& call, std::string_view method)
     if (!IsValidUtf8(call.body)) return ErrorAnswer(Refuse(20001, "The body is not UTF-8"));
     Json json = Json::parse(call.body, nullptr, false);
     if (!json.is_object()) return ErrorAnswer(Refuse(20001, "The body must be a JSON object"));
+    DropNullTypes(json);
     Json changed = content.fields;
     for (const char* name : {"friendly_name", "language", "variables", "types"}) {
-      if (json.contains(name)) changed[name] = json[name];
+      if (json.contains(name) && !json[name].is_null()) changed[name] = json[name];
     }
     if (auto error = Check(changed)) return ErrorAnswer(*error);
     changed["date_updated"] = FormatIso8601(call.now);

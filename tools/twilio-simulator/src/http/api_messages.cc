@@ -13,8 +13,11 @@ bool ReadDates(const Params& query, const std::string& name, Micros& from, Micro
     if (text == nullptr || text->empty()) continue;
     const auto parsed = ParseIso8601(*text);
     if (!parsed) return false;
-    const Micros last = parsed->date_only ? parsed->time + kDay - 1 : parsed->time + kSecond - 1;
-    if (*sign != '<') from = std::max(from, parsed->time);
+    // Without a sign the whole day is meant, even where the SDKs write its midnight.
+    const bool whole_day = parsed->date_only || *sign == '\0';
+    const Micros first = whole_day ? parsed->time - parsed->time % kDay : parsed->time;
+    const Micros last = whole_day ? first + kDay - 1 : first + kSecond - 1;
+    if (*sign != '<') from = std::max(from, first);
     if (*sign != '>') to = std::min(to, last);
   }
   return true;
