@@ -81,6 +81,16 @@ void FormParams::Add(std::string_view name, std::string_view value) {
   text_.append(value);
 }
 
+bool FormParams::AddEncoded(std::string_view name, std::string_view value) {
+  const std::size_t start = text_.size();
+  if (!DecodeTo(name, text_)) return false;
+  const std::size_t middle = text_.size();
+  if (!DecodeTo(value, text_)) return false;
+  entries_.push_back({static_cast<std::uint32_t>(start), static_cast<std::uint32_t>(middle - start),
+                      static_cast<std::uint32_t>(text_.size() - middle)});
+  return true;
+}
+
 FormParam FormParams::operator[](std::size_t index) const {
   const Entry& entry = entries_[index];
   const std::string_view text = text_;
@@ -114,8 +124,6 @@ absl::StatusOr<FormParams> ParseForm(std::string_view body, const FormLimits& li
   }
   FormParams params;
   params.Reserve(32, body.size());
-  std::string name;
-  std::string value;
   std::size_t start = 0;
   while (start <= body.size()) {
     std::size_t end = body.find('&', start);
@@ -129,18 +137,15 @@ absl::StatusOr<FormParams> ParseForm(std::string_view body, const FormLimits& li
           "The form has more than " + std::to_string(limits.params_max) + " parameters.");
     }
     const std::size_t equals = piece.find('=');
-    name.clear();
-    value.clear();
-    const bool decoded =
-        DecodeTo(piece.substr(0, equals), name) &&
-        (equals == std::string_view::npos || DecodeTo(piece.substr(equals + 1), value));
-    if (!decoded) {
+    const std::string_view value =
+        equals == std::string_view::npos ? std::string_view() : piece.substr(equals + 1);
+    if (!params.AddEncoded(piece.substr(0, equals), value)) {
       return InvalidArgument("FORM_BAD_ESCAPE",
                              "A \"%\" is not followed by two hexadecimal digits.");
     }
-    PARLEY_RETURN_IF_ERROR(CheckText(name));
-    PARLEY_RETURN_IF_ERROR(CheckText(value));
-    params.Add(name, value);
+    const FormParam param = params[params.size() - 1];
+    PARLEY_RETURN_IF_ERROR(CheckText(param.name));
+    PARLEY_RETURN_IF_ERROR(CheckText(param.value));
   }
   return params;
 }

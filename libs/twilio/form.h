@@ -33,6 +33,9 @@ class FormParams {
 
   void Add(std::string_view name, std::string_view value);
   void Reserve(std::size_t params, std::size_t bytes);
+  // Adds a parameter that is still percent-encoded. False at a bad escape; then the contents are
+  // of no further use.
+  bool AddEncoded(std::string_view name, std::string_view value);
 
   std::size_t size() const { return entries_.size(); }
   bool empty() const { return entries_.empty(); }

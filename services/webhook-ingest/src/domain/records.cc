@@ -1,5 +1,9 @@
 #include "domain/records.h"
 
+#include <google/protobuf/arena.h>
+
+#include <array>
+
 #include "libs/twilio/number.h"
 #include "parley/events/v1/consent.pb.h"
 #include "parley/events/v1/delivery_status.pb.h"
@@ -40,6 +44,20 @@ Keyword ToProto(twilio::Keyword keyword) {
   return Keyword::KEYWORD_UNSPECIFIED;
 }
 
+// Where a record is built: most requests need no allocation beyond this block.
+struct Workspace {
+  alignas(8) std::array<char, 8 << 10> block;
+  google::protobuf::Arena arena{Options()};
+
+ private:
+  google::protobuf::ArenaOptions Options() {
+    google::protobuf::ArenaOptions options;
+    options.initial_block = block.data();
+    options.initial_block_size = block.size();
+    return options;
+  }
+};
+
 void Set(std::string* field, std::string_view value) { field->assign(value); }
 
 template <class Record>
@@ -76,7 +94,9 @@ OutgoingRecord InboundRecord(const MessageInput& input) {
   const twilio::InboundMessage& message = input.message;
   const std::string_view business = twilio::WithoutChannel(message.to);
   const std::string_view customer = twilio::WithoutChannel(message.from);
-  events::v1::InboundRecord record;
+  Workspace workspace;
+  auto& record =
+      *google::protobuf::Arena::CreateMessage<events::v1::InboundRecord>(&workspace.arena);
   Set(record.mutable_account_sid(), message.account_sid);
   Set(record.mutable_business_number(), business);
   Set(record.mutable_customer_number(), customer);
@@ -103,7 +123,9 @@ OutgoingRecord InboundRecord(const MessageInput& input) {
 OutgoingRecord ConsentRecord(const MessageInput& input, std::string_view organization_id) {
   const twilio::InboundMessage& message = input.message;
   const std::string_view customer = twilio::WithoutChannel(message.from);
-  events::v1::ConsentRecord record;
+  Workspace workspace;
+  auto& record =
+      *google::protobuf::Arena::CreateMessage<events::v1::ConsentRecord>(&workspace.arena);
   Set(record.mutable_customer_number(), customer);
   Set(record.mutable_business_number(), twilio::WithoutChannel(message.to));
   Set(record.mutable_account_sid(), message.account_sid);
@@ -117,7 +139,9 @@ OutgoingRecord ConsentRecord(const MessageInput& input, std::string_view organiz
 
 OutgoingRecord DeliveryStatusRecord(const StatusInput& input) {
   const twilio::StatusCallback& callback = input.callback;
-  events::v1::DeliveryStatusRecord record;
+  Workspace workspace;
+  auto& record =
+      *google::protobuf::Arena::CreateMessage<events::v1::DeliveryStatusRecord>(&workspace.arena);
   Set(record.mutable_account_sid(), callback.account_sid);
   Set(record.mutable_message_sid(), callback.message_sid);
   Set(record.mutable_status(), twilio::StatusName(callback.status));
