@@ -2,7 +2,7 @@
 //
 // Creating a message is not repeatable, so what decides between "try again" and "nobody knows" is
 // whether a first byte may have left. General HTTP clients do not tell: they connect, look a name
-// up and write inside one call, and retry on their own. docs/adr/0002-twilio-transport.md.
+// up and write inside one call, and retry on their own. docs/adr/0004-twilio-transport.md.
 #pragma once
 
 #include <chrono>
