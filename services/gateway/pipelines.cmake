@@ -2,11 +2,16 @@
 # CMakeLists.txt, which makes the library of them.
 set(GATEWAY_PIPELINE_SOURCES
     src/domain/message.cc
+    src/domain/status.cc
     src/domain/turn.cc
+    src/projector/projector.cc
+    src/projector/records.cc
+    src/store/claims.cc
     src/store/commands.cc
     src/store/directory.cc
     src/store/inbox.cc
     src/store/live_json.cc
     src/store/outbox.cc
     src/store/resources.cc
+    src/store/statuses.cc
     src/store/turns.cc)

@@ -213,6 +213,8 @@ CREATE TABLE messages (
     turn_id uuid,
     -- Raised under the row lock by "send again", re-planning and retry.
     generation int NOT NULL DEFAULT 0,
+    -- The latest attempt that is known; `status` is about it.
+    attempt int NOT NULL DEFAULT 0,
     -- The sender's last result that was applied; lower ones are ignored.
     result_version bigint NOT NULL DEFAULT 0,
     -- Until the sender has said `accepted`, the command is emitted again after this time.
@@ -225,14 +227,15 @@ CREATE TABLE messages (
 );
 CREATE INDEX messages_emit_again ON messages (emit_again_at) WHERE emit_again_at IS NOT NULL;
 
--- Each attempt to send a message has its own SID; evidence of an older one still counts.
+-- Each attempt to send a message has its own SID; evidence of an older one still counts. Twilio may
+-- report about a SID before the sender has named it: then message_id is NULL until it has, and the
+-- row is what both wait for.
 CREATE TABLE message_attempts (
     organization_id uuid NOT NULL,
     account_sid text NOT NULL,
     message_sid text NOT NULL,
-    message_id uuid NOT NULL,
-    attempt int NOT NULL,
-    status text NOT NULL DEFAULT '',
+    message_id uuid,
+    attempt int NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (organization_id, account_sid, message_sid)
 );

@@ -5,12 +5,12 @@
 //   PARLEY_RETURN_IF_ERROR(store::PutNumber(tx, account_sid, number));
 #pragma once
 
-#include <pqxx/pqxx>
 #include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
 #include "libs/crypto/seal.h"
+#include "libs/postgres/pool.h"
 #include "parley/events/v1/directory.pb.h"
 
 namespace parley::gateway::store {

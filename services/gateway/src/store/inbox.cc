@@ -344,6 +344,13 @@ absl::StatusOr<AppendResult> Appending::Add(const NewMessage& message,
     const ReplyVerdict verdict =
         TakeReply(conversation.turns, conversation.Gate(), message.turn_id, policy_.now);
     conversation.changed |= conversation.turns != before;
+    if (!message.turn_failure.empty()) {
+      if (verdict == ReplyVerdict::kAccepted || verdict == ReplyVerdict::kTooLate) {
+        conversation.ai_error = message.turn_failure;
+      }
+      result.refused = "failure";
+      return result;
+    }
     if (verdict != ReplyVerdict::kAccepted) {
       result.refused = VerdictName(verdict);
       return result;

@@ -19,7 +19,6 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
-#include <pqxx/pqxx>
 #include <span>
 #include <string>
 #include <vector>
@@ -28,6 +27,7 @@
 #include "domain/message.h"
 #include "libs/base/clock.h"
 #include "libs/crypto/seal.h"
+#include "libs/postgres/pool.h"
 
 namespace parley::gateway::store {
 
@@ -70,6 +70,8 @@ struct NewMessage {
   // Outbound.
   std::string user_id;  // The agent; empty for the AI and for API keys.
   std::string turn_id;  // The AI's turn that it answers.
+  // Instead of a message: the turn of `turn_id` ends without an answer. Why, for a person.
+  std::string turn_failure;
 
   // Inbound: when it came. Outbound: when it was asked for.
   Time received_at;
@@ -101,7 +103,8 @@ struct AppendResult {
   std::int64_t seq = 0;
   // The message was there before; nothing was changed for it. The other fields are the stored ones.
   bool duplicate = false;
-  // An AI reply whose turn is not open (any more): not stored. Why, for the log.
+  // An AI reply whose turn is not open (any more), or a failure: no message was stored. Why, for
+  // the log.
   std::string refused;
   Status status = v1::Message::STATUS_UNSPECIFIED;
   bool turn_emitted = false;  // A TurnReady left with it.

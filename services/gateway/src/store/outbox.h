@@ -2,11 +2,11 @@
 // transaction of its cause. Collect everything, then Write() once.
 #pragma once
 
-#include <pqxx/pqxx>
 #include <string>
 #include <string_view>
 
 #include "libs/postgres/array.h"
+#include "libs/postgres/pool.h"
 
 namespace parley::gateway::store {
 

@@ -11,12 +11,12 @@
 #pragma once
 
 #include <optional>
-#include <pqxx/pqxx>
 #include <string>
 #include <string_view>
 
 #include "absl/status/statusor.h"
 #include "libs/base/clock.h"
+#include "libs/postgres/pool.h"
 #include "parley/v1/channel.pb.h"
 #include "parley/v1/contact.pb.h"
 #include "parley/v1/conversation.pb.h"

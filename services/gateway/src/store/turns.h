@@ -1,12 +1,12 @@
 // Writes TurnReady events: the bounded history and the AI's settings of turns that leave.
 #pragma once
 
-#include <pqxx/pqxx>
 #include <span>
 #include <string>
 
 #include "absl/status/status.h"
 #include "domain/turn.h"
+#include "libs/postgres/pool.h"
 #include "store/inbox.h"
 #include "store/outbox.h"
 

@@ -1,0 +1,327 @@
+#include "projector/projector.h"
+
+#include <map>
+#include <set>
+#include <utility>
+
+#include "libs/base/status.h"
+#include "libs/base/text.h"
+#include "libs/telemetry/log.h"
+#include "libs/telemetry/metrics.h"
+#include "projector/records.h"
+#include "store/statuses.h"
+
+namespace parley::gateway::projector {
+namespace {
+
+using kafka::Record;
+using Bad = std::vector<std::pair<const Record*, absl::Status>>;
+
+constexpr std::chrono::milliseconds kDeadLetterWait{10'000};
+
+prometheus::Counter& Outcomes(const std::string& outcome) {
+  return telemetry::Counter("parley_gateway_projected_messages_total",
+                            "Messages out of Kafka by what became of them; many duplicates mean "
+                            "that something upstream repeats itself.",
+                            {{"outcome", outcome}});
+}
+
+// Splits a batch into what can be stored and what never can.
+template <class Event, class Parser>
+std::vector<std::pair<const Record*, Event>> ParseAll(const std::vector<Record>& batch,
+                                                      Parser parse, Bad& bad) {
+  std::vector<std::pair<const Record*, Event>> good;
+  good.reserve(batch.size());
+  for (const Record& record : batch) {
+    absl::StatusOr<Event> event = parse(record.value);
+    if (event.ok()) {
+      good.emplace_back(&record, *std::move(event));
+    } else {
+      bad.emplace_back(&record, event.status());
+    }
+  }
+  return good;
+}
+
+// Another replica stored the same message under another conversation in the same moment: try again.
+absl::Status Repeatable(absl::Status status) {
+  if (absl::IsAlreadyExists(status)) {
+    return ErrorStatus(absl::StatusCode::kAborted, ErrorReason(status), FromAbsl(status.message()));
+  }
+  return status;
+}
+
+void LogChanges(const std::vector<store::StatusChange>& changes) {
+  for (const store::StatusChange& change : changes) {
+    telemetry::Info("status_changed", {{"organization_id", change.organization_id},
+                                       {"message_id", change.message_id},
+                                       {"message_sid", change.message_sid},
+                                       {"status", StatusName(change.status)},
+                                       {"error_code", change.error_code}});
+    telemetry::Counter("parley_gateway_status_changes_total",
+                       "Delivery states that were stored; many failed ones need a look at their "
+                       "error codes in the log.",
+                       {{"status", std::string(StatusName(change.status))}})
+        .Increment();
+  }
+}
+
+void LogStored(const store::NewMessage& message, const store::AppendResult& result) {
+  if (!result.refused.empty()) {
+    Outcomes("refused").Increment();
+    telemetry::Info("reply_refused", {{"organization_id", message.organization_id},
+                                      {"conversation_id", message.conversation_id},
+                                      {"turn_id", message.turn_id},
+                                      {"reason", result.refused}});
+    return;
+  }
+  if (result.duplicate) {
+    Outcomes("duplicate").Increment();
+    telemetry::Info("duplicate", {{"organization_id", message.organization_id},
+                                  {"message_id", result.message_id}});
+    return;
+  }
+  Outcomes("stored").Increment();
+  telemetry::Info("stored", {{"organization_id", message.organization_id},
+                             {"conversation_id", result.conversation_id},
+                             {"message_id", result.message_id},
+                             {"seq", result.seq},
+                             {"direction", DirectionName(message.direction)},
+                             {"author", AuthorName(message.author)},
+                             {"customer", MaskNumber(message.customer_number)},
+                             {"turn_emitted", result.turn_emitted}});
+}
+
+}  // namespace
+
+Projector::Projector(ProjectorOptions options, postgres::Pool& pool, kafka::Producer& dead_letters,
+                     const Clock& clock)
+    : options_(std::move(options)), pool_(pool), dead_letters_(dead_letters), clock_(clock) {}
+
+Projector::~Projector() { Stop(); }
+
+absl::Status Projector::Start() {
+  const std::pair<const char*, Handler> loops[] = {
+      {kafka::kInboundTopic, &Projector::HandleInbound},
+      {kafka::kRepliesTopic, &Projector::HandleReplies},
+      {kafka::kSendResultsTopic, &Projector::HandleSendResults},
+      {kafka::kDeliveryStatusTopic, &Projector::HandleDeliveryStatus},
+      {kafka::kConsentTopic, &Projector::HandleConsent},
+  };
+  for (const auto& [topic, handler] : loops) {
+    kafka::ConsumerOptions consumer;
+    consumer.brokers = options_.brokers;
+    consumer.group = options_.group + "." + topic;
+    consumer.client_id = options_.client_id;
+    consumer.topics = {topic};
+    PARLEY_ASSIGN_OR_RETURN(std::unique_ptr<kafka::Consumer> made,
+                            kafka::Consumer::Create(consumer));
+    consumers_.push_back(std::move(made));
+    threads_.emplace_back([this, name = topic, handle = handler,
+                           reader = consumers_.back().get()](std::stop_token stop) {
+      Run(name, handle, *reader, std::move(stop));
+    });
+  }
+  return absl::OkStatus();
+}
+
+void Projector::Stop() {
+  for (std::jthread& thread : threads_) thread.request_stop();
+  for (std::jthread& thread : threads_) thread.join();
+  threads_.clear();
+  consumers_.clear();
+}
+
+void Projector::Run(const char* topic, Handler handler, kafka::Consumer& consumer,
+                    std::stop_token stop) {
+  prometheus::Gauge& lag = telemetry::Gauge(
+      "parley_gateway_projector_lag_records",
+      "Records that wait to be stored; if it grows, add replicas with the role projector.",
+      {{"topic", topic}});
+  prometheus::Histogram& seconds = telemetry::LatencyHistogram(
+      "parley_gateway_projector_batch_seconds",
+      "One batch from Kafka into PostgreSQL; slow ones point to the database's disk.",
+      {{"topic", topic}});
+  kafka::LoopOptions loop;
+  loop.batch_max = options_.batch_max;
+  kafka::RunConsumer(
+      consumer, dead_letters_, loop,
+      [&](const std::vector<Record>& batch) {
+        lag.Set(static_cast<double>(consumer.Lag()));
+        const auto start = clock_.Steady();
+        const absl::Status status = (this->*handler)(batch);
+        seconds.Observe(std::chrono::duration<double>(clock_.Steady() - start).count());
+        return status;
+      },
+      std::move(stop));
+}
+
+absl::Status Projector::Bury(const Bad& bad) {
+  if (bad.empty()) return absl::OkStatus();
+  std::vector<kafka::OutRecord> records;
+  for (const auto& [record, reason] : bad) records.push_back(kafka::DeadLetter(*record, reason));
+  PARLEY_RETURN_IF_ERROR(dead_letters_.ProduceAndWait(records, kDeadLetterWait));
+  for (const auto& [record, reason] : bad) {
+    telemetry::Counter("parley_kafka_dead_letters_total",
+                       "Records moved to a dead-letter topic; read their parley-reason header, "
+                       "mend the cause and replay them.",
+                       {{"topic", record->topic}})
+        .Increment();
+    telemetry::Error(
+        "dead_letter", reason,
+        {{"topic", record->topic}, {"partition", record->partition}, {"offset", record->offset}});
+  }
+  return absl::OkStatus();
+}
+
+store::AppendPolicy Projector::Policy() const {
+  store::AppendPolicy policy = options_.append;
+  policy.now = clock_.Now();
+  return policy;
+}
+
+absl::Status Projector::HandleInbound(const std::vector<Record>& batch) {
+  Bad bad;
+  const auto records = ParseAll<events::v1::InboundRecord>(batch, ParseInbound, bad);
+  std::set<store::AccountNumber> numbers;
+  for (const auto& [record, event] : records) {
+    numbers.insert({event.account_sid(), event.business_number()});
+  }
+  const store::AppendPolicy policy = Policy();
+  Bad unknown;
+  std::vector<store::NewMessage> messages;
+  std::vector<store::AppendResult> results;
+  const absl::Status stored = pool_.Transact([&](pqxx::work& tx) -> absl::Status {
+    unknown.clear();
+    messages.clear();
+    results.clear();
+    if (records.empty()) return absl::OkStatus();
+    PARLEY_ASSIGN_OR_RETURN(const auto claims,
+                            store::FindOrMakeClaims(tx, numbers, options_.channel_defaults));
+    for (const auto& [record, event] : records) {
+      const auto claim = claims.find({event.account_sid(), event.business_number()});
+      if (claim == claims.end()) {
+        unknown.emplace_back(
+            record, NotFound("UNKNOWN_ACCOUNT", "No organization has connected this account."));
+        continue;
+      }
+      store::NewMessage message = ToNewMessage(event, policy.now, options_.reply_age_max);
+      message.organization_id = claim->second.organization_id;
+      message.channel_id = claim->second.channel_id;
+      message.traceparent = record->Header(kafka::kTraceHeader);
+      const events::v1::Keyword keyword = event.message().keyword();
+      if (keyword == events::v1::KEYWORD_STOP || keyword == events::v1::KEYWORD_START) {
+        PARLEY_RETURN_IF_ERROR(store::SetConsent(
+            tx, {message.organization_id, message.customer_number,
+                 keyword == events::v1::KEYWORD_STOP, message.received_at, "keyword"}));
+      }
+      messages.push_back(std::move(message));
+    }
+    PARLEY_ASSIGN_OR_RETURN(results, store::Append(tx, messages, policy));
+    return absl::OkStatus();
+  });
+  PARLEY_RETURN_IF_ERROR(Repeatable(stored));
+  static prometheus::Histogram& latency = telemetry::LatencyHistogram(
+      "parley_gateway_inbound_seconds",
+      "From the webhook's arrival until the message is stored; if it grows, look at the lag.");
+  const Time done = clock_.Now();
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    LogStored(messages[i], results[i]);
+    latency.Observe(std::chrono::duration<double>(done - messages[i].received_at).count());
+  }
+  bad.insert(bad.end(), unknown.begin(), unknown.end());
+  return Bury(bad);
+}
+
+absl::Status Projector::HandleReplies(const std::vector<Record>& batch) {
+  Bad bad;
+  const auto records = ParseAll<events::v1::ReplyRecord>(batch, ParseReply, bad);
+  const store::AppendPolicy policy = Policy();
+  std::vector<store::NewMessage> messages;
+  for (const auto& [record, event] : records) {
+    messages.push_back(ToNewMessage(event, policy.now));
+    messages.back().traceparent = record->Header(kafka::kTraceHeader);
+  }
+  std::vector<store::AppendResult> results;
+  const absl::Status stored = pool_.Transact([&](pqxx::work& tx) -> absl::Status {
+    PARLEY_ASSIGN_OR_RETURN(results, store::Append(tx, messages, policy));
+    return absl::OkStatus();
+  });
+  PARLEY_RETURN_IF_ERROR(Repeatable(stored));
+  for (std::size_t i = 0; i < results.size(); ++i) LogStored(messages[i], results[i]);
+  return Bury(bad);
+}
+
+absl::Status Projector::HandleSendResults(const std::vector<Record>& batch) {
+  Bad bad;
+  const auto records = ParseAll<events::v1::SendResult>(batch, ParseSendResult, bad);
+  std::vector<const events::v1::AcceptedBatch::Item*> accepted;
+  std::vector<events::v1::SendOutcome> outcomes;
+  for (const auto& [record, event] : records) {
+    for (const auto& item : event.accepted().items()) accepted.push_back(&item);
+    if (event.has_outcome()) outcomes.push_back(event.outcome());
+  }
+  std::vector<store::StatusChange> changes;
+  PARLEY_RETURN_IF_ERROR(pool_.Transact([&](pqxx::work& tx) -> absl::Status {
+    PARLEY_ASSIGN_OR_RETURN(changes, store::ApplyOutcomes(tx, outcomes, clock_.Now()));
+    return store::MarkAccepted(tx, accepted);
+  }));
+  LogChanges(changes);
+  return Bury(bad);
+}
+
+absl::Status Projector::HandleDeliveryStatus(const std::vector<Record>& batch) {
+  Bad bad;
+  const auto records = ParseAll<events::v1::DeliveryStatusRecord>(batch, ParseDeliveryStatus, bad);
+  std::vector<events::v1::DeliveryStatusRecord> reports;
+  for (const auto& [record, event] : records) reports.push_back(event);
+  store::ReportResults results;
+  PARLEY_RETURN_IF_ERROR(pool_.Transact([&](pqxx::work& tx) -> absl::Status {
+    PARLEY_ASSIGN_OR_RETURN(results, store::ApplyReports(tx, reports, clock_.Now()));
+    return absl::OkStatus();
+  }));
+  LogChanges(results.changes);
+  static prometheus::Counter& early = telemetry::Counter(
+      "parley_gateway_early_reports_total",
+      "Delivery reports that came before their message's SID was known; they wait for it.");
+  static prometheus::Counter& foreign =
+      telemetry::Counter("parley_gateway_foreign_reports_total",
+                         "Delivery reports of accounts that nobody has connected; ignored.");
+  early.Increment(results.early);
+  foreign.Increment(results.foreign);
+  return Bury(bad);
+}
+
+absl::Status Projector::HandleConsent(const std::vector<Record>& batch) {
+  Bad bad;
+  const auto records = ParseAll<events::v1::ConsentRecord>(batch, ParseConsent, bad);
+  std::set<store::AccountNumber> numbers;
+  for (const auto& [record, event] : records) {
+    if (event.organization_id().empty()) {
+      numbers.insert({event.account_sid(), event.business_number()});
+    }
+  }
+  int changed = 0;
+  PARLEY_RETURN_IF_ERROR(pool_.Transact([&](pqxx::work& tx) -> absl::Status {
+    changed = 0;
+    PARLEY_ASSIGN_OR_RETURN(const auto organizations, store::FindOrganizations(tx, numbers));
+    for (const auto& [record, event] : records) {
+      std::string organization_id = event.organization_id();
+      if (organization_id.empty()) {
+        const auto at = organizations.find({event.account_sid(), event.business_number()});
+        if (at == organizations.end()) continue;
+        organization_id = at->second;
+      }
+      PARLEY_ASSIGN_OR_RETURN(const bool applied,
+                              store::SetConsent(tx, {organization_id, event.customer_number(),
+                                                     event.keyword() == events::v1::KEYWORD_STOP,
+                                                     FromMicros(event.given_at_us()), "keyword"}));
+      changed += applied ? 1 : 0;
+    }
+    return absl::OkStatus();
+  }));
+  if (changed > 0) telemetry::Info("consent_changed", {{"customers", changed}});
+  return Bury(bad);
+}
+
+}  // namespace parley::gateway::projector

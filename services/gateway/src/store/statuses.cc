@@ -1,0 +1,424 @@
+#include "store/statuses.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <tuple>
+#include <utility>
+
+#include "libs/base/id.h"
+#include "libs/base/status.h"
+#include "libs/postgres/array.h"
+#include "libs/twilio/errors.h"
+#include "store/live_json.h"
+#include "store/outbox.h"
+#include "store/resources.h"
+
+namespace parley::gateway::store {
+namespace {
+
+using events::v1::DeliveryStatusRecord;
+using events::v1::SendOutcome;
+using postgres::Array;
+
+using RowId = std::pair<std::string, std::string>;                 // Organization and message.
+using SidKey = std::tuple<std::string, std::string, std::string>;  // Organization, account, SID.
+
+// Twilio's code as a sentence for a person.
+std::string Explain(int error_code) {
+  if (error_code == 0) return "";
+  const twilio::ErrorEntry& entry = twilio::DescribeError(error_code);
+  std::string text(entry.meaning);
+  if (!entry.remedy.empty()) text += " " + std::string(entry.remedy);
+  return text;
+}
+
+// One witness's word about one message, in the order of the batch.
+struct Evidence {
+  const SendOutcome* outcome = nullptr;  // Or, if there is none, a report:
+  TwilioReport report;
+  int error_code = 0;
+  std::string message_sid;
+  Time at;
+};
+
+// An outgoing message under its lock.
+struct Outgoing {
+  v1::Message message;
+  SendState state;
+  std::string account_sid;
+  std::string error_reason;
+  bool changed = false;        // Anything that is stored.
+  bool shown_changed = false;  // Anything that is shown.
+};
+
+// Locks messages in the order of their ids, applies evidence, writes.
+class Applying {
+ public:
+  void Add(const RowId& id, Evidence evidence) { evidence_[id].push_back(std::move(evidence)); }
+  absl::StatusOr<std::vector<StatusChange>> Run(pqxx::work& tx, Time now);
+
+ private:
+  void Lock(pqxx::work& tx);
+  void ApplyOutcome(const RowId& id, Outgoing& outgoing, const Evidence& evidence);
+  void ApplyReport(const RowId& id, Outgoing& outgoing, const Evidence& evidence);
+  void Changed(const RowId& id, Outgoing& outgoing, const Evidence& evidence, Status status,
+               const char* source);
+  void WriteMessages(pqxx::work& tx);
+
+  std::map<RowId, std::vector<Evidence>> evidence_;
+  std::map<RowId, Outgoing> outgoing_;
+  std::vector<StatusChange> changes_;
+  int history_rows_ = 0;
+  Array history_organizations_, history_messages_, history_ids_, history_statuses_, history_codes_,
+      history_sources_, history_times_;
+};
+
+void Applying::Lock(pqxx::work& tx) {
+  Array organizations, ids;
+  for (const auto& [id, evidence] : evidence_) {
+    organizations.Add(id.first);
+    ids.Add(id.second);
+  }
+  for (const pqxx::row& row : tx.exec_params(
+           std::string(kMessageSelect)
+                   .insert(sizeof("SELECT ") - 1,
+                           "m.organization_id, m.generation, m.attempt, m.result_version, "
+                           "m.account_sid, m.error_reason, ") +
+               " WHERE (m.organization_id, m.id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[])) "
+               "AND m.direction = 'outbound' ORDER BY m.id FOR UPDATE",
+           organizations.str(), ids.str())) {
+    Outgoing outgoing;
+    outgoing.message = ReadMessage(row, 6);
+    outgoing.state = {outgoing.message.status(), row[1].as<int>(), row[2].as<int>(),
+                      row[3].as<std::int64_t>()};
+    outgoing.account_sid = row[4].c_str();
+    outgoing.error_reason = row[5].c_str();
+    outgoing_.emplace(RowId{row[0].c_str(), outgoing.message.id()}, std::move(outgoing));
+  }
+}
+
+void Applying::Changed(const RowId& id, Outgoing& outgoing, const Evidence& evidence, Status status,
+                       const char* source) {
+  outgoing.message.set_status(status);
+  *outgoing.message.mutable_status_time() = ToTimestamp(evidence.at);
+  outgoing.changed = outgoing.shown_changed = true;
+  ++history_rows_;
+  history_organizations_.Add(id.first);
+  history_messages_.Add(id.second);
+  history_ids_.Add(NewId());
+  history_statuses_.Add(StatusName(status));
+  history_codes_.Add(evidence.error_code);
+  history_sources_.Add(source);
+  history_times_.Add(evidence.at);
+  changes_.push_back({id.first, id.second, evidence.message_sid, status, evidence.error_code});
+}
+
+void Applying::ApplyOutcome(const RowId& id, Outgoing& outgoing, const Evidence& evidence) {
+  const SendOutcome& outcome = *evidence.outcome;
+  const std::int64_t version = outgoing.state.result_version;
+  const std::optional<Status> status = Apply(
+      outgoing.state,
+      SenderResult{outcome.state(), outcome.generation(), outcome.attempt(), outcome.version()});
+  if (outgoing.state.result_version == version) return;  // Nothing new.
+  outgoing.changed = true;
+  v1::Message& message = outgoing.message;
+  if (!outcome.message_sid().empty() && message.message_sid() != outcome.message_sid()) {
+    message.set_message_sid(outcome.message_sid());
+    outgoing.shown_changed = true;
+  }
+  if (outcome.segments() > 0) message.set_segments(outcome.segments());
+  if (status) Changed(id, outgoing, evidence, *status, "sender");
+  // What went wrong belongs to the state that the sender has set, also if that is still `queued`.
+  if (status || message.status() == FromOutcome(outcome.state())) {
+    const bool expired = outcome.state() == SendOutcome::STATE_EXPIRED;
+    message.set_error_code(outcome.error_code());
+    outgoing.error_reason = !outcome.reason().empty() ? outcome.reason() : expired ? "EXPIRED" : "";
+    message.set_error_message(!outcome.message().empty() ? outcome.message()
+                              : expired ? "Its time passed before it could be sent. Send it again."
+                                        : Explain(outcome.error_code()));
+    outgoing.shown_changed = true;
+  }
+}
+
+void Applying::ApplyReport(const RowId& id, Outgoing& outgoing, const Evidence& evidence) {
+  const std::optional<Status> status = Apply(outgoing.state, evidence.report);
+  if (!status) return;
+  outgoing.message.set_error_code(evidence.error_code);
+  outgoing.message.set_error_message(Explain(evidence.error_code));
+  outgoing.error_reason = evidence.error_code == 0 ? "" : "TWILIO";
+  if (outgoing.message.message_sid().empty()) {
+    outgoing.message.set_message_sid(evidence.message_sid);
+  }
+  Changed(id, outgoing, evidence, *status, "twilio");
+}
+
+void Applying::WriteMessages(pqxx::work& tx) {
+  Array organizations, ids, statuses, times, codes, reasons, messages, sids, segments, generations,
+      attempts, versions;
+  int rows = 0;
+  for (const auto& [id, outgoing] : outgoing_) {
+    if (!outgoing.changed) continue;
+    ++rows;
+    const v1::Message& message = outgoing.message;
+    organizations.Add(id.first);
+    ids.Add(id.second);
+    statuses.Add(StatusName(message.status()));
+    times.Add(FromMicros(message.status_time().seconds() * 1'000'000 +
+                         message.status_time().nanos() / 1'000));
+    codes.Add(message.error_code());
+    reasons.Add(outgoing.error_reason);
+    messages.Add(message.error_message());
+    sids.Add(message.message_sid());
+    segments.Add(message.segments());
+    generations.Add(outgoing.state.generation);
+    attempts.Add(outgoing.state.attempt);
+    versions.Add(outgoing.state.result_version);
+  }
+  if (rows == 0) return;
+  // Whoever speaks of a message has it: it need not be emitted again.
+  tx.exec_params(
+      "UPDATE messages m SET status = w.status, status_at = w.status_at, "
+      "error_code = w.error_code, error_reason = w.error_reason, "
+      "error_message = w.error_message, message_sid = w.message_sid, segments = w.segments, "
+      "generation = w.generation, attempt = w.attempt, result_version = w.result_version, "
+      "emit_again_at = NULL "
+      "FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::int[], $6::text[], "
+      "$7::text[], $8::text[], $9::int[], $10::int[], $11::int[], $12::bigint[]) "
+      "w(org, id, status, status_at, error_code, error_reason, error_message, message_sid, "
+      "segments, generation, attempt, result_version) "
+      "WHERE m.organization_id = w.org AND m.id = w.id",
+      organizations.str(), ids.str(), statuses.str(), times.str(), codes.str(), reasons.str(),
+      messages.str(), sids.str(), segments.str(), generations.str(), attempts.str(),
+      versions.str());
+}
+
+absl::StatusOr<std::vector<StatusChange>> Applying::Run(pqxx::work& tx, Time) {
+  if (evidence_.empty()) return std::vector<StatusChange>();
+  Lock(tx);
+  for (auto& [id, evidence] : evidence_) {
+    const auto at = outgoing_.find(id);
+    if (at == outgoing_.end()) continue;
+    for (const Evidence& one : evidence) {
+      if (one.outcome != nullptr) {
+        ApplyOutcome(id, at->second, one);
+      } else {
+        ApplyReport(id, at->second, one);
+      }
+    }
+  }
+  WriteMessages(tx);
+  if (history_rows_ > 0) {
+    tx.exec_params(
+        "INSERT INTO message_status_changes (organization_id, message_id, id, status, error_code, "
+        "source, at) SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], "
+        "$5::int[], $6::text[], $7::timestamptz[])",
+        history_organizations_.str(), history_messages_.str(), history_ids_.str(),
+        history_statuses_.str(), history_codes_.str(), history_sources_.str(),
+        history_times_.str());
+  }
+  Outbox outbox;
+  for (const auto& [id, outgoing] : outgoing_) {
+    if (outgoing.shown_changed) outbox.AddLive(id.first, "message", LiveData(outgoing.message));
+  }
+  outbox.Write(tx);
+  return std::move(changes_);
+}
+
+// Notes which message a SID is for, and waits for whoever does the same.
+struct Attempt {
+  std::string message_id;  // Empty: not known yet.
+  int attempt = 0;
+};
+
+// Upserts in the order of the keys; what is known already stays. Returns what is known now.
+std::map<SidKey, Attempt> NoteAttempts(pqxx::work& tx, const std::map<SidKey, Attempt>& attempts) {
+  Array organizations, accounts, sids, messages, numbers;
+  for (const auto& [key, attempt] : attempts) {
+    organizations.Add(std::get<0>(key));
+    accounts.Add(std::get<1>(key));
+    sids.Add(std::get<2>(key));
+    messages.AddOrNull(attempt.message_id);
+    numbers.Add(attempt.attempt);
+  }
+  std::map<SidKey, Attempt> known;
+  for (const pqxx::row& row : tx.exec_params(
+           "INSERT INTO message_attempts AS a (organization_id, account_sid, message_sid, "
+           "message_id, attempt) SELECT w.* FROM unnest($1::uuid[], $2::text[], $3::text[], "
+           "$4::uuid[], $5::int[]) w "
+           "ON CONFLICT (organization_id, account_sid, message_sid) DO UPDATE SET "
+           "message_id = coalesce(a.message_id, excluded.message_id), "
+           "attempt = greatest(a.attempt, excluded.attempt) "
+           "RETURNING a.organization_id, a.account_sid, a.message_sid, a.message_id, a.attempt",
+           organizations.str(), accounts.str(), sids.str(), messages.str(), numbers.str())) {
+    known[{row[0].c_str(), row[1].c_str(), row[2].c_str()}] = {
+        row[3].is_null() ? "" : row[3].c_str(), row[4].as<int>()};
+  }
+  return known;
+}
+
+// Takes what Twilio reported of these SIDs before they were known, oldest first.
+void TakeEarly(pqxx::work& tx, const std::map<SidKey, Attempt>& attempts, Applying& applying) {
+  Array organizations, accounts, sids;
+  for (const auto& [key, attempt] : attempts) {
+    organizations.Add(std::get<0>(key));
+    accounts.Add(std::get<1>(key));
+    sids.Add(std::get<2>(key));
+  }
+  for (const pqxx::row& row :
+       tx.exec_params("WITH taken AS (DELETE FROM early_statuses e "
+                      "USING unnest($1::uuid[], $2::text[], $3::text[]) w(org, account, sid) "
+                      "WHERE e.organization_id = w.org AND e.account_sid = w.account "
+                      "AND e.message_sid = w.sid RETURNING e.*) "
+                      "SELECT organization_id, account_sid, message_sid, status, error_code, " +
+                          MicrosOf("at") + " FROM taken ORDER BY at",
+                      organizations.str(), accounts.str(), sids.str())) {
+    const auto at = attempts.find({row[0].c_str(), row[1].c_str(), row[2].c_str()});
+    if (at == attempts.end() || at->second.message_id.empty()) continue;
+    Evidence evidence;
+    evidence.report = {FromTwilio(row[3].c_str()), at->second.attempt};
+    evidence.error_code = row[4].as<int>();
+    evidence.message_sid = row[2].c_str();
+    evidence.at = FromMicros(row[5].as<std::int64_t>());
+    applying.Add({row[0].c_str(), at->second.message_id}, std::move(evidence));
+  }
+}
+
+}  // namespace
+
+absl::Status MarkAccepted(pqxx::work& tx,
+                          std::span<const events::v1::AcceptedBatch::Item* const> items) {
+  if (items.empty()) return absl::OkStatus();
+  std::map<RowId, int> newest;  // In order, so that rows are locked in one order.
+  for (const events::v1::AcceptedBatch::Item* item : items) {
+    int& generation = newest[{item->message_id(), item->organization_id()}];
+    generation = std::max(generation, item->generation());
+  }
+  Array organizations, ids, generations;
+  for (const auto& [id, generation] : newest) {
+    organizations.Add(id.second);
+    ids.Add(id.first);
+    generations.Add(generation);
+  }
+  tx.exec_params(
+      "WITH locked AS (SELECT m.organization_id, m.id FROM messages m "
+      "JOIN unnest($1::uuid[], $2::uuid[], $3::int[]) w(org, id, generation) "
+      "ON m.organization_id = w.org AND m.id = w.id AND m.generation <= w.generation "
+      "WHERE m.emit_again_at IS NOT NULL ORDER BY m.id FOR UPDATE OF m) "
+      "UPDATE messages m SET emit_again_at = NULL FROM locked l "
+      "WHERE m.organization_id = l.organization_id AND m.id = l.id",
+      organizations.str(), ids.str(), generations.str());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<StatusChange>> ApplyOutcomes(pqxx::work& tx,
+                                                        std::span<const SendOutcome> outcomes,
+                                                        Time now) {
+  Applying applying;
+  std::map<SidKey, Attempt> attempts;
+  for (const SendOutcome& outcome : outcomes) {
+    if (!outcome.message_sid().empty()) {
+      attempts[{outcome.organization_id(), outcome.account_sid(), outcome.message_sid()}] = {
+          outcome.message_id(), outcome.attempt()};
+    }
+    Evidence evidence;
+    evidence.outcome = &outcome;
+    evidence.error_code = outcome.error_code();
+    evidence.message_sid = outcome.message_sid();
+    evidence.at = outcome.at_us() > 0 ? FromMicros(outcome.at_us()) : now;
+    applying.Add({outcome.organization_id(), outcome.message_id()}, std::move(evidence));
+  }
+  if (!attempts.empty()) TakeEarly(tx, NoteAttempts(tx, attempts), applying);
+  return applying.Run(tx, now);
+}
+
+absl::StatusOr<ReportResults> ApplyReports(pqxx::work& tx,
+                                           std::span<const DeliveryStatusRecord> reports,
+                                           Time now) {
+  ReportResults results;
+  if (reports.empty()) return results;
+  Array accounts, numbers, messages, sids;
+  for (const DeliveryStatusRecord& report : reports) {
+    accounts.Add(report.account_sid());
+    numbers.Add(report.business_number());
+    messages.AddOrNull(IsUuid(report.message_id()) ? report.message_id() : "");
+    sids.Add(report.message_sid());
+  }
+  // Whose report it is: the organization that has the SID, or the message that the callback's URL
+  // names, or else the number. Only organizations that the signing account serves count, and only
+  // messages that were sent with it.
+  const pqxx::result owners = tx.exec_params(
+      "SELECT coalesce(a.organization_id, m.organization_id, n.organization_id, "
+      "f.organization_id), m.id "
+      "FROM unnest($1::text[], $2::text[], $3::uuid[], $4::text[]) "
+      "WITH ORDINALITY w(account, number, message, sid, ord) "
+      "LEFT JOIN LATERAL (SELECT l.organization_id FROM account_links l "
+      "WHERE l.account_sid = w.account ORDER BY l.created_at, l.organization_id LIMIT 1) f ON true "
+      "LEFT JOIN LATERAL (SELECT t.organization_id FROM account_links l "
+      "JOIN message_attempts t ON t.organization_id = l.organization_id "
+      "AND t.account_sid = w.account AND t.message_sid = w.sid AND t.message_id IS NOT NULL "
+      "WHERE l.account_sid = w.account LIMIT 1) a ON true "
+      "LEFT JOIN LATERAL (SELECT t.organization_id, t.id FROM account_links l "
+      "JOIN messages t ON t.organization_id = l.organization_id AND t.id = w.message "
+      "WHERE l.account_sid = w.account AND t.account_sid = w.account "
+      "AND t.direction = 'outbound' LIMIT 1) m ON true "
+      "LEFT JOIN number_claims n ON n.account_sid = w.account AND n.number = w.number "
+      "ORDER BY w.ord",
+      accounts.str(), numbers.str(), messages.str(), sids.str());
+
+  std::map<SidKey, Attempt> attempts;
+  std::vector<std::optional<SidKey>> keys;
+  for (std::size_t i = 0; i < reports.size(); ++i) {
+    const DeliveryStatusRecord& report = reports[i];
+    const pqxx::row row = owners[static_cast<pqxx::result::size_type>(i)];
+    if (row[0].is_null()) {
+      ++results.foreign;
+      keys.emplace_back();
+      continue;
+    }
+    const SidKey key{row[0].c_str(), report.account_sid(), report.message_sid()};
+    Attempt& attempt = attempts[key];
+    if (!row[1].is_null()) attempt = {row[1].c_str(), report.attempt()};
+    keys.emplace_back(key);
+  }
+  if (attempts.empty()) return results;
+  const std::map<SidKey, Attempt> known = NoteAttempts(tx, attempts);
+
+  Applying applying;
+  Array early_organizations, early_accounts, early_sids, early_statuses, early_codes, early_times;
+  for (std::size_t i = 0; i < reports.size(); ++i) {
+    if (!keys[i]) continue;
+    const DeliveryStatusRecord& report = reports[i];
+    const Attempt& attempt = known.at(*keys[i]);
+    const Time at = report.received_at_us() > 0 ? FromMicros(report.received_at_us()) : now;
+    if (attempt.message_id.empty()) {
+      ++results.early;
+      early_organizations.Add(std::get<0>(*keys[i]));
+      early_accounts.Add(report.account_sid());
+      early_sids.Add(report.message_sid());
+      early_statuses.Add(report.status());
+      early_codes.Add(report.error_code());
+      early_times.Add(at);
+      continue;
+    }
+    Evidence evidence;
+    evidence.report = {FromTwilio(report.status()), attempt.attempt};
+    evidence.error_code = report.error_code();
+    evidence.message_sid = report.message_sid();
+    evidence.at = at;
+    applying.Add({std::get<0>(*keys[i]), attempt.message_id}, std::move(evidence));
+  }
+  if (results.early > 0) {
+    tx.exec_params(
+        "INSERT INTO early_statuses (organization_id, account_sid, message_sid, status, "
+        "error_code, at) SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], "
+        "$5::int[], $6::timestamptz[]) ON CONFLICT DO NOTHING",
+        early_organizations.str(), early_accounts.str(), early_sids.str(), early_statuses.str(),
+        early_codes.str(), early_times.str());
+  }
+  TakeEarly(tx, known, applying);
+  PARLEY_ASSIGN_OR_RETURN(results.changes, applying.Run(tx, now));
+  return results;
+}
+
+}  // namespace parley::gateway::store
