@@ -1,0 +1,285 @@
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "api/accounts.h"
+#include "api/handlers.h"
+#include "api/transaction.h"
+#include "domain/channel.h"
+#include "domain/field_mask.h"
+#include "domain/message.h"
+#include "domain/page.h"
+#include "domain/validation.h"
+#include "libs/base/id.h"
+#include "libs/base/status.h"
+#include "libs/base/text.h"
+#include "libs/postgres/array.h"
+#include "libs/telemetry/log.h"
+#include "store/directory.h"
+#include "store/inbox.h"
+#include "store/resources.h"
+
+namespace parley::gateway::api {
+namespace {
+
+constexpr char kChannelsScope[] = "channels";
+
+ChannelDefaults Defaults(const Services& services) {
+  return {services.options.ai_enabled, services.options.ai_delay_ms, services.options.ai_provider};
+}
+
+absl::Status ChannelNotFound() {
+  return NotFound("CHANNEL_NOT_FOUND", "There is no channel with this id.");
+}
+
+// The account that the channel names, which must be the organization's, or its newest.
+absl::Status ResolveAccount(pqxx::work& tx, const rpc::CallContext& call, v1::Channel& channel) {
+  const pqxx::result found = tx.exec_params(
+      "SELECT account_sid FROM account_links"
+      " WHERE organization_id = $1 AND ($2 = '' OR account_sid = $2)"
+      " ORDER BY created_at DESC, account_sid LIMIT 1",
+      call.organization_id, channel.account_sid());
+  if (!found.empty()) {
+    channel.set_account_sid(found[0][0].c_str());
+    return absl::OkStatus();
+  }
+  if (channel.account_sid().empty()) {
+    return FailedPrecondition("NO_TWILIO_ACCOUNT", "Connect a Twilio account first.");
+  }
+  return NotFound("TWILIO_ACCOUNT_NOT_FOUND", "There is no connected account with this SID.");
+}
+
+std::string MediaArray(const v1::Channel& channel) {
+  postgres::Array media;
+  for (const int medium : channel.media()) media.Add(MediumName(static_cast<Medium>(medium)));
+  return media.str();
+}
+
+// Inserts the channel, or makes it the one that the projector made for its number while nobody
+// claimed it, so that what came in meanwhile is in its conversations.
+void SaveChannel(pqxx::work& tx, const rpc::CallContext& call, const v1::Channel& channel) {
+  const v1::ChannelAi& ai = channel.ai();
+  tx.exec_params0(
+      "INSERT INTO channels (organization_id, id, display_name, account_sid, phone_number,"
+      " whatsapp_number, media, ai_enabled, ai_delay_ms, ai_provider, ai_base_url, ai_model,"
+      " ai_system_prompt, auto_reply, voice_greeting)"
+      " VALUES ($1, $2, $3, $4, $5, $6, $7::text[], $8, $9, $10, $11, $12, $13, $14, $15)"
+      " ON CONFLICT (organization_id, id) DO UPDATE SET display_name = excluded.display_name,"
+      " account_sid = excluded.account_sid, phone_number = excluded.phone_number,"
+      " whatsapp_number = excluded.whatsapp_number, media = excluded.media,"
+      " ai_enabled = excluded.ai_enabled, ai_delay_ms = excluded.ai_delay_ms,"
+      " ai_provider = excluded.ai_provider, ai_base_url = excluded.ai_base_url,"
+      " ai_model = excluded.ai_model, ai_system_prompt = excluded.ai_system_prompt,"
+      " auto_reply = excluded.auto_reply, voice_greeting = excluded.voice_greeting,"
+      " unclaimed = false",
+      call.organization_id, channel.id(), channel.display_name(), channel.account_sid(),
+      channel.phone_number(), channel.whatsapp_number(), MediaArray(channel), ai.enabled(),
+      ai.response_delay_ms(), ai.provider(), ai.base_url(), ai.model(), ai.system_prompt(),
+      channel.auto_reply(), channel.voice_greeting());
+}
+
+// An empty key takes the stored one away.
+void SaveAiKey(pqxx::work& tx, const Services& services, const rpc::CallContext& call,
+               const v1::Channel& channel) {
+  std::optional<std::string> sealed;
+  if (!channel.ai().api_key().empty()) {
+    sealed = postgres::Bytea(services.master_keys.Seal(Secret(channel.ai().api_key()),
+                                                       {crypto::kAiKey, call.organization_id}));
+  }
+  tx.exec_params0(
+      "UPDATE channels SET ai_sealed_key = nullif($3, '')::bytea"
+      " WHERE organization_id = $1 AND id = $2",
+      call.organization_id, channel.id(), sealed.value_or(""));
+}
+
+absl::Status NumberTaken(const std::string& number) {
+  return ErrorStatus(absl::StatusCode::kAlreadyExists, "NUMBER_TAKEN",
+                     "Another channel has the number " + number + ".");
+}
+
+// Makes the channel's claims on numbers of its account those in `numbers`, and tells the directory.
+// Test credentials claim nothing.
+absl::Status ClaimNumbers(pqxx::work& tx, const rpc::CallContext& call, const v1::Channel& channel,
+                          const std::vector<std::string>& numbers) {
+  AsWorker worker(tx);
+  const pqxx::result account = tx.exec_params(
+      "SELECT kind FROM account_credentials WHERE account_sid = $1", channel.account_sid());
+  const bool is_test = account.empty() || account[0][0].c_str() == std::string_view("test");
+  postgres::Array kept;
+  for (const std::string& number : numbers) kept.Add(number);
+  const pqxx::result given_up = tx.exec_params(
+      "DELETE FROM number_claims WHERE organization_id = $1 AND channel_id = $2"
+      " AND ($5 OR account_sid <> $3 OR number <> ALL ($4::text[]))"
+      " RETURNING account_sid, number",
+      call.organization_id, channel.id(), channel.account_sid(), kept.str(), is_test);
+  for (const pqxx::row& row : given_up) {
+    PARLEY_RETURN_IF_ERROR(store::PutNumber(tx, row[0].c_str(), row[1].c_str()));
+  }
+  for (const std::string& number : numbers) {
+    if (is_test) break;
+    const pqxx::result claimed = tx.exec_params(
+        "INSERT INTO number_claims (account_sid, number, organization_id, channel_id)"
+        " VALUES ($1, $2, $3, $4) ON CONFLICT (account_sid, number)"
+        " DO UPDATE SET channel_id = number_claims.channel_id"
+        " RETURNING organization_id = $3 AND channel_id = $4",
+        channel.account_sid(), number, call.organization_id, channel.id());
+    if (!claimed[0][0].as<bool>()) return NumberTaken(number);
+  }
+  PARLEY_RETURN_IF_ERROR(store::PutChannelNumbers(tx, call.organization_id, channel.id()));
+  worker.Done();
+  return absl::OkStatus();
+}
+
+// The AI was switched off, or the channel deleted: its turns end, and that is shown.
+absl::Status CloseChannelTurns(pqxx::work& tx, const rpc::CallContext& call,
+                               const v1::Channel& channel) {
+  const pqxx::result with_turns = tx.exec_params(
+      "SELECT id FROM conversations WHERE organization_id = $1 AND channel_id = $2"
+      " AND (pending_first_seq IS NOT NULL OR open_turn_id IS NOT NULL) ORDER BY id FOR UPDATE",
+      call.organization_id, channel.id());
+  for (const pqxx::row& row : with_turns) {
+    PARLEY_RETURN_IF_ERROR(store::CloseTurns(tx, call.organization_id, row[0].c_str()));
+    PARLEY_RETURN_IF_ERROR(store::PublishConversation(tx, call.organization_id, row[0].c_str()));
+  }
+  return absl::OkStatus();
+}
+
+// Loads for a change, with the row locked. A deleted channel is not there.
+absl::StatusOr<v1::Channel> LockChannel(pqxx::work& tx, const rpc::CallContext& call,
+                                        const std::string& id) {
+  if (!IsUuid(id)) return ChannelNotFound();
+  const pqxx::result locked = tx.exec_params(
+      "SELECT 1 FROM channels WHERE organization_id = $1 AND id = $2 AND deleted_at IS NULL"
+      " FOR UPDATE",
+      call.organization_id, id);
+  if (locked.empty()) return ChannelNotFound();
+  return store::LoadChannel(tx, call.organization_id, id);
+}
+
+std::string UnclaimedOrNewId(pqxx::work& tx, const rpc::CallContext& call,
+                             const v1::Channel& channel) {
+  postgres::Array numbers;
+  for (const std::string& number : NumbersOf(channel)) numbers.Add(number);
+  const pqxx::result found = tx.exec_params(
+      "SELECT id FROM channels WHERE organization_id = $1 AND unclaimed AND deleted_at IS NULL"
+      " AND account_sid = $2 AND (phone_number = ANY ($3::text[])"
+      " OR whatsapp_number = ANY ($3::text[])) LIMIT 1 FOR UPDATE",
+      call.organization_id, channel.account_sid(), numbers.str());
+  return found.empty() ? NewId() : found[0][0].c_str();
+}
+
+// Best effort: a channel is a channel also while Twilio is away; ./run doctor shows what is wrong.
+void PointNumbers(Services& services, const rpc::CallContext& call, const v1::Channel& channel) {
+  if (!services.options.configure_webhooks || channel.phone_number().empty()) return;
+  const auto login = LoadLogin(services, call.organization_id, channel.account_sid());
+  const absl::Status status =
+      login.ok() ? PointNumberHere(services, *login, channel.phone_number()) : login.status();
+  if (!status.ok()) {
+    telemetry::Warning("number_not_pointed_here", {{"channel_id", channel.id()},
+                                                   {"number", MaskNumber(channel.phone_number())},
+                                                   {"reason", ErrorReason(status)}});
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<v1::Channel> CreateChannel(Services& services, rpc::CallContext& call,
+                                          const v1::CreateChannelRequest& request) {
+  v1::Channel wanted = request.channel();
+  FillDefaults(wanted, Defaults(services));
+  PARLEY_RETURN_IF_ERROR(CheckChannel(wanted));
+  auto created = Write<v1::Channel>(
+      services, call, request, [&](pqxx::work& tx) -> absl::StatusOr<v1::Channel> {
+        v1::Channel channel = wanted;
+        PARLEY_RETURN_IF_ERROR(ResolveAccount(tx, call, channel));
+        channel.set_id(UnclaimedOrNewId(tx, call, channel));
+        SaveChannel(tx, call, channel);
+        if (!channel.ai().api_key().empty()) SaveAiKey(tx, services, call, channel);
+        PARLEY_RETURN_IF_ERROR(ClaimNumbers(tx, call, channel, NumbersOf(channel)));
+        RecordAudit(tx, call, "channel.create", "channel:" + channel.id());
+        return store::LoadChannel(tx, call.organization_id, channel.id());
+      });
+  if (created.ok()) PointNumbers(services, call, *created);
+  return created;
+}
+
+absl::StatusOr<v1::ListChannelsResponse> ListChannels(Services& services, rpc::CallContext& call,
+                                                      const v1::ListChannelsRequest& request) {
+  PARLEY_ASSIGN_OR_RETURN(const int size, PageSize(request.page_size()));
+  PARLEY_ASSIGN_OR_RETURN(const TimeAndId after,
+                          ReadTimeAndId(kChannelsScope, request.page_token()));
+  return Read<v1::ListChannelsResponse>(
+      services, call, [&](pqxx::work& tx) -> absl::StatusOr<v1::ListChannelsResponse> {
+        std::string statement = std::string(store::kChannelSelect) +
+                                " WHERE ch.organization_id = $1 AND ch.deleted_at IS NULL"
+                                " AND $2 = $2";
+        if (!after.first_page) {
+          statement +=
+              " AND (ch.created_at, ch.id) > (split_part($2, '/', 1)::timestamptz,"
+              " split_part($2, '/', 2)::uuid)";
+        }
+        statement += " ORDER BY ch.created_at, ch.id LIMIT $3";
+        const pqxx::result rows =
+            tx.exec_params(statement, call.organization_id,
+                           FormatTime(FromMicros(after.micros)) + "/" + after.id, size + 1);
+        v1::ListChannelsResponse response;
+        for (const pqxx::row& row : rows) {
+          if (response.channels_size() == size) {
+            const v1::Channel& last = response.channels(size - 1);
+            const std::int64_t micros =
+                last.create_time().seconds() * 1'000'000 + last.create_time().nanos() / 1'000;
+            response.set_next_page_token(MakeTimeAndId(kChannelsScope, micros, last.id()));
+            break;
+          }
+          *response.add_channels() = store::ReadChannel(row);
+        }
+        return response;
+      });
+}
+
+absl::StatusOr<v1::Channel> GetChannel(Services& services, rpc::CallContext& call,
+                                       const v1::GetChannelRequest& request) {
+  return Read<v1::Channel>(services, call, [&](pqxx::work& tx) {
+    return store::LoadChannel(tx, call.organization_id, request.channel_id());
+  });
+}
+
+absl::StatusOr<v1::Channel> UpdateChannel(Services& services, rpc::CallContext& call,
+                                          const v1::UpdateChannelRequest& request) {
+  PARLEY_ASSIGN_OR_RETURN(const std::set<std::string> fields,
+                          FieldsToUpdate(request.channel(), request.update_mask()));
+  return Write<v1::Channel>(
+      services, call, request, [&](pqxx::work& tx) -> absl::StatusOr<v1::Channel> {
+        PARLEY_ASSIGN_OR_RETURN(v1::Channel channel, LockChannel(tx, call, request.channel().id()));
+        const bool answered = channel.ai().enabled();
+        CopyFields(request.channel(), fields, channel);
+        FillDefaults(channel, Defaults(services));
+        PARLEY_RETURN_IF_ERROR(CheckChannel(channel));
+        if (fields.contains("account_sid")) {
+          PARLEY_RETURN_IF_ERROR(ResolveAccount(tx, call, channel));
+        }
+        SaveChannel(tx, call, channel);
+        if (fields.contains("ai.api_key")) SaveAiKey(tx, services, call, channel);
+        PARLEY_RETURN_IF_ERROR(ClaimNumbers(tx, call, channel, NumbersOf(channel)));
+        if (answered && !channel.ai().enabled()) {
+          PARLEY_RETURN_IF_ERROR(CloseChannelTurns(tx, call, channel));
+        }
+        RecordAudit(tx, call, "channel.update", "channel:" + channel.id(), {{"fields", fields}});
+        return store::LoadChannel(tx, call.organization_id, channel.id());
+      });
+}
+
+absl::StatusOr<Empty> DeleteChannel(Services& services, rpc::CallContext& call,
+                                    const v1::DeleteChannelRequest& request) {
+  return Write<Empty>(services, call, request, [&](pqxx::work& tx) -> absl::StatusOr<Empty> {
+    PARLEY_ASSIGN_OR_RETURN(const v1::Channel channel, LockChannel(tx, call, request.channel_id()));
+    PARLEY_RETURN_IF_ERROR(ClaimNumbers(tx, call, channel, {}));
+    PARLEY_RETURN_IF_ERROR(CloseChannelTurns(tx, call, channel));
+    tx.exec_params0("UPDATE channels SET deleted_at = now() WHERE organization_id = $1 AND id = $2",
+                    call.organization_id, channel.id());
+    RecordAudit(tx, call, "channel.delete", "channel:" + channel.id());
+    return Empty();
+  });
+}
+
+}  // namespace parley::gateway::api
