@@ -358,6 +358,7 @@ def npm_ci(layout: Layout, folder: Path, step: Step) -> None:
         folder=folder,
         environment={**os.environ, "PATH": node_path(layout)},
         progress=lambda line: "",
+        detail=lambda lines: "\n".join(lines[:12]),  # The rest is npm's usage.
     )
     stamp.parent.mkdir(exist_ok=True)
     write_atomically(stamp, content)

@@ -191,23 +191,37 @@ class Run:
         )
 
     def _e2e(self, step: Step) -> Outcome:
-        for package in sorted((CHECKOUT / "tests" / "e2e").glob("**/package.json")):
-            if "node_modules" not in package.parts:
-                install.npm_ci(self._layout, package.parent, step)
+        environment = {
+            "PARLEY_TEST_BIN_DIR": str(self._layout.build / "bin"),
+            "PARLEY_TEST_SIMULATOR_BINARY": str(self._layout.binary("twilio-simulator")),
+        }
         with _folder_lock("e2e", step):
             try:
-                return self._pytest(
-                    "e2e",
-                    step,
-                    {
-                        "PARLEY_TEST_BIN_DIR": str(self._layout.build / "bin"),
-                        "PARLEY_TEST_SIMULATOR_BINARY": str(
-                            self._layout.binary("twilio-simulator")
-                        ),
-                    },
-                )
+                total = self._pytest("e2e", step, environment)
             finally:
                 Supervisor(TEST_FOLDER / "e2e" / "run").end()
+        if not self._arguments:  # They are pytest's.
+            for package in sorted((CHECKOUT / "tests" / "e2e").glob("*/package.json")):
+                install.npm_ci(self._layout, package.parent, step)
+                step.update(f"Node.js tests of {package.parent.name}")
+                total.add(self._node(package.parent, environment))
+        return total
+
+    def _node(self, folder: Path, environment: dict[str, str]) -> Outcome:
+        report = TEST_FOLDER / f"node-{folder.name}.xml"
+        report.unlink(missing_ok=True)
+        reporter = ["--test-reporter=junit", f"--test-reporter-destination={report}"]
+        done = self._call(
+            ["node", "--test", *reporter, *map(str, sorted(folder.glob("*.test.mjs")))],
+            folder,
+            environment,
+        )
+        if not report.exists():
+            return Outcome(failures=[f"{folder.name}: node did not run\n{_tail(done.stdout)}"])
+        outcome = _read_junit(report)
+        if done.returncode != 0 and not outcome.failures:
+            outcome.failures.append(f"{folder.name}: node --test failed\n{_tail(done.stdout)}")
+        return outcome
 
     def _pytest(
         self, suite: str, step: Step, environment: dict[str, str], folder: Path | None = None
@@ -261,11 +275,13 @@ class Run:
         total.add(self._vitest(web))
         return total
 
-    def _npm(self, web: Path, arguments: list[str]) -> subprocess.CompletedProcess:
+    def _call(
+        self, command: list[str], folder: Path, environment: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess:
         return subprocess.run(
-            ["npm", *arguments],
-            cwd=web,
-            env={**_clean(), "PATH": install.node_path(self._layout)},
+            command,
+            cwd=folder,
+            env={**_clean(), "PATH": install.node_path(self._layout), **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -276,7 +292,7 @@ class Run:
         )
 
     def _npm_check(self, web: Path, name: str) -> Outcome:
-        done = self._npm(web, ["run", "--silent", name])
+        done = self._call(["npm", "run", "--silent", name], web)
         if done.returncode == 0:
             return Outcome(passed=1)
         return Outcome(failures=[f"web: npm run {name}\n{_tail(done.stdout)}"])
@@ -286,7 +302,7 @@ class Run:
         report = TEST_FOLDER / "vitest.json"
         report.unlink(missing_ok=True)
         reporters = ["--reporter=json", f"--outputFile={report}"]
-        done = self._npm(web, ["exec", "--", "vitest", "run", *reporters, *self._arguments])
+        done = self._call(["npx", "vitest", "run", *reporters, *self._arguments], web)
         if not report.exists():
             return Outcome(failures=[f"web: vitest did not run\n{_tail(done.stdout)}"])
         outcome = Outcome()
