@@ -1,0 +1,2 @@
+// How far a load has come.
+export type LoadState = 'idle' | 'loading' | 'done' | 'error'

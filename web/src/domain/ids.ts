@@ -1,0 +1,15 @@
+// A random UUID (version 4). `crypto.randomUUID` exists only on secure origins, and people open the
+// page over plain HTTP in their own network too.
+export function newId(random: Uint8Array = crypto.getRandomValues(new Uint8Array(16))): string {
+  const bytes = Array.from(random.slice(0, 16))
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
+  const hex = bytes.map((byte) => byte.toString(16).padStart(2, '0')).join('')
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    hex.slice(12, 16),
+    hex.slice(16, 20),
+    hex.slice(20),
+  ].join('-')
+}
