@@ -5,21 +5,29 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <set>
 
 #include "libs/base/shutdown.h"
 
 namespace parley::postgres {
 namespace {
 
-// Counts what arrives, nothing else.
+// Notes what arrives, nothing else.
 class Receiver final : public pqxx::notification_receiver {
  public:
-  Receiver(pqxx::connection_base& connection, const std::string& channel, bool& notified)
-      : notification_receiver(connection, channel), notified_(notified) {}
-  void operator()(const std::string&, int) override { notified_ = true; }
+  Receiver(pqxx::connection_base& connection, const std::string& channel, bool& notified,
+           std::set<std::string>& payloads)
+      : notification_receiver(connection, channel), notified_(notified), payloads_(payloads) {}
+  void operator()(const std::string& payload, int) override {
+    notified_ = true;
+    // A listener that never takes them must not grow: it is told that something was said.
+    payloads_.insert(payloads_.size() < kPayloadsMax ? payload : std::string());
+  }
 
  private:
+  static constexpr std::size_t kPayloadsMax = 10'000;
   bool& notified_;
+  std::set<std::string>& payloads_;
 };
 
 constexpr std::chrono::milliseconds kReconnectWait{500};
@@ -31,6 +39,7 @@ struct Listener::State {
   std::vector<std::string> channels;
   int wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   bool notified = false;
+  std::set<std::string> payloads;
   std::unique_ptr<pqxx::connection> connection;
   std::vector<std::unique_ptr<Receiver>> receivers;  // Destroyed before their connection.
   std::chrono::steady_clock::time_point connect_after{};
@@ -52,13 +61,14 @@ struct Listener::State {
     connection = *std::move(fresh);
     try {
       for (const std::string& channel : channels) {
-        receivers.push_back(std::make_unique<Receiver>(*connection, channel, notified));
+        receivers.push_back(std::make_unique<Receiver>(*connection, channel, notified, payloads));
       }
     } catch (...) {
       Disconnect();
       return false;
     }
     notified = true;  // What was said while nobody listened.
+    payloads.insert("");
     return true;
   }
 };
@@ -98,6 +108,12 @@ void Listener::Wait(std::chrono::milliseconds wait_max, const std::stop_token& s
   std::uint64_t count = 0;
   [[maybe_unused]] const ssize_t drained = read(state_->wake_fd, &count, sizeof count);
   state_->notified = false;
+}
+
+std::vector<std::string> Listener::TakePayloads() {
+  std::vector<std::string> payloads(state_->payloads.begin(), state_->payloads.end());
+  state_->payloads.clear();
+  return payloads;
 }
 
 }  // namespace parley::postgres

@@ -25,6 +25,10 @@ class Listener {
 
   void Wake();
 
+  // What the notifications since the last call carried, each text once. An empty text stands for
+  // whatever was said while nobody listened. Call from the thread that waits.
+  std::vector<std::string> TakePayloads();
+
  private:
   struct State;
   std::unique_ptr<State> state_;

@@ -1,0 +1,303 @@
+// Composition root of the sender: settings, adapters, pipelines, threads.
+#include <malloc.h>
+
+#include <charconv>
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "adapters/kafka_results.h"
+#include "adapters/kernel_timer.h"
+#include "adapters/postgres_store.h"
+#include "adapters/process_identity.h"
+#include "adapters/twilio_api.h"
+#include "config.h"
+#include "libs/base/shutdown.h"
+#include "libs/base/status.h"
+#include "libs/config/config.h"
+#include "libs/crypto/seal.h"
+#include "libs/http/admin.h"
+#include "libs/kafka/consumer.h"
+#include "libs/kafka/log_reader.h"
+#include "libs/kafka/producer.h"
+#include "libs/postgres/listener.h"
+#include "libs/postgres/migrate.h"
+#include "libs/postgres/pool.h"
+#include "libs/telemetry/log.h"
+#include "libs/twilio/client.h"
+#include "pipeline/commands.h"
+#include "pipeline/consent.h"
+#include "pipeline/directory.h"
+#include "pipeline/dispatch.h"
+#include "pipeline/evidence.h"
+#include "pipeline/leases.h"
+#include "pipeline/log_loop.h"
+#include "pipeline/publisher.h"
+#include "pipeline/pump.h"
+#include "pipeline/settler.h"
+#include "pipeline/sweeper.h"
+#include "pipeline/workers.h"
+
+namespace parley::sender {
+
+const std::vector<postgres::Migration>& Migrations();  // Generated from migrations/.
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr char kSchema[] = "sender";
+constexpr char kRole[] = "sender_worker";
+
+postgres::PoolOptions DatabaseOptions(const Config& config) {
+  postgres::PoolOptions options;
+  options.url = WithPlannerSettings(std::string(config.database_url.Reveal()));
+  options.application_name = "sender";
+  options.role = kRole;
+  options.schema = kSchema;
+  options.connections_max = 8;
+  return options;
+}
+
+absl::StatusOr<crypto::KeyRing> DirectoryKeys(const Config& config) {
+  if (config.directory_key_file.empty()) {
+    return InvalidArgument("DIRECTORY_KEY_MISSING",
+                           "PARLEY_DIRECTORY_KEY_FILE is not set; without it no account's token "
+                           "can be opened.");
+  }
+  return crypto::KeyRing::FromFile(config.directory_key_file);
+}
+
+// Wakes the pump and the leases by what other replicas say.
+void Listen(postgres::Listener& listener, Pump& pump, LeaseKeeper& leases, std::stop_token stop) {
+  while (!stop.stop_requested()) {
+    listener.Wait(milliseconds(5'000), stop);
+    std::vector<std::int64_t> lanes;
+    for (const std::string& payload : listener.TakePayloads()) {
+      std::int64_t lane = 0;
+      const char* end = payload.data() + payload.size();
+      if (payload == kLeasesPayload) {
+        leases.Wake();
+      } else if (std::from_chars(payload.data(), end, lane).ptr == end && lane > 0) {
+        lanes.push_back(lane);
+      } else {
+        pump.Search();
+      }
+    }
+    if (!lanes.empty()) pump.Poke(lanes);
+  }
+}
+
+absl::Status Serve(const Config& config, Shutdown& shutdown) {
+  PARLEY_ASSIGN_OR_RETURN(crypto::KeyRing keys, DirectoryKeys(config));
+  const std::string replica = ThisProcess();
+
+  // Adapters.
+  postgres::Pool pool(DatabaseOptions(config));
+  postgres::PoolOptions lease_options = DatabaseOptions(config);
+  lease_options.application_name = "sender-leases";
+  lease_options.connections_max = 2;
+  lease_options.statement_max = milliseconds(2'000);
+  postgres::Pool lease_pool(lease_options);
+  PostgresStore store(pool);
+  PostgresLeases lease_store(lease_pool);
+  PARLEY_ASSIGN_OR_RETURN(const auto timer, KernelTimer::Create());
+  PARLEY_ASSIGN_OR_RETURN(
+      const auto producer,
+      kafka::Producer::Create({.brokers = config.kafka_brokers, .client_id = "sender"}));
+  KafkaResults results(*producer);
+  twilio::TransportOptions transport;
+  transport.base_url = config.twilio_base_url;
+  transport.answer_timeout = config.send_timeout;
+  PARLEY_ASSIGN_OR_RETURN(const auto client, twilio::Client::Create(transport));
+  TwilioApi api(*client);
+
+  // Pipelines.
+  ConsentFreshness consent(std::chrono::steady_clock::now());
+  Pump* pump_to_tell = nullptr;  // The directory and the settler are older than the pump.
+  Directory directory(store, std::move(keys),
+                      {config.rate_long_code, config.rate_toll_free, config.rate_short_code,
+                       config.rate_whatsapp},
+                      config.server_url, [&] {
+                        if (pump_to_tell != nullptr) pump_to_tell->DirectoryChanged();
+                      });
+  Publisher publisher(store, results, {});
+  Settler settler(store, publisher, [&](std::vector<Settled> settled) {
+    pump_to_tell->Tell(std::move(settled));
+  });
+  Pump pump(
+      store, directory, settler, publisher,
+      [&] { return consent.Allowed(std::chrono::steady_clock::now()); },
+      {.replica = replica, .send_timeout = config.send_timeout});
+  pump_to_tell = &pump;
+  Dispatcher dispatcher(api, directory, settler, pump, RetryPolicy{});
+  Workers<Dispatch> workers(
+      static_cast<std::size_t>(config.workers),
+      [&](Dispatch dispatch) { dispatcher.Run(std::move(dispatch)); }, [&] { pump.WorkerDone(); });
+  pump.SetWorkers(&workers);
+  Sweeper sweeper(store, publisher, {});
+  LeaseKeeper leases(lease_store, *timer, pump, {.replica = replica});
+  CommandHandler commands(store, results, publisher, pump, [&] { sweeper.Wake(); });
+  EvidenceHandler evidence(store, publisher);
+  postgres::PoolOptions listener_options = DatabaseOptions(config);
+  listener_options.application_name = "sender-listener";
+  postgres::Listener listener(listener_options, {kWakeChannel});
+
+  // What the store knows is enough to start while Kafka is away.
+  while (!shutdown.token().stop_requested()) {
+    const absl::Status loaded = directory.Load();
+    if (loaded.ok()) break;
+    telemetry::Warning("directory_not_loaded", loaded);
+    SleepFor(shutdown.token(), milliseconds(500));
+  }
+
+  PARLEY_ASSIGN_OR_RETURN(
+      const auto command_consumer,
+      kafka::Consumer::Create({.brokers = config.kafka_brokers,
+                               .group = "sender",
+                               .client_id = "sender",
+                               .topics = {kafka::kSendCommandsTopic}}));
+  PARLEY_ASSIGN_OR_RETURN(
+      const auto evidence_consumer,
+      kafka::Consumer::Create({.brokers = config.kafka_brokers,
+                               .group = "sender-evidence",
+                               .client_id = "sender-evidence",
+                               .topics = {kafka::kDeliveryStatusTopic}}));
+  PARLEY_ASSIGN_OR_RETURN(
+      const auto directory_reader,
+      kafka::LogReader::Create({config.kafka_brokers, "sender-directory", kafka::kDirectoryTopic}));
+  PARLEY_ASSIGN_OR_RETURN(
+      const auto consent_reader,
+      kafka::LogReader::Create({config.kafka_brokers, "sender-consent", kafka::kConsentTopic}));
+  LogLoop directory_loop(*directory_reader, *producer);
+  LogLoop consent_loop(*consent_reader, *producer);
+
+  http::AdminServer admin(config.bind_address, config.admin_port,
+                          {{"database", [&] { return lease_store.Ping(); }},
+                           {"leases", [&] { return leases.Ready(); }}});
+  PARLEY_RETURN_IF_ERROR(admin.Start());
+
+  // Threads, by the order in which they end: intake first.
+  std::jthread settling([&](std::stop_token stop) { settler.Run(stop); });
+  std::jthread publishing([&](std::stop_token stop) { publisher.Run(stop); });
+  std::jthread guarding([&](std::stop_token stop) { leases.Guard(stop); });
+  std::jthread renewing([&](std::stop_token stop) { leases.Renew(stop); });
+  std::jthread pumping([&](std::stop_token stop) { pump.Run(stop); });
+  std::jthread sweeping([&](std::stop_token stop) { sweeper.Run(stop); });
+  std::jthread listening([&](std::stop_token stop) { Listen(listener, pump, leases, stop); });
+  std::jthread reading_directory([&](std::stop_token stop) {
+    directory_loop.Run(
+        [&](const std::vector<kafka::Record>& records, const LogLoop::Bury& bury) {
+          DirectoryRows rows;
+          for (const kafka::Record& record : records) {
+            const absl::Status parsed = ParseDirectoryRecord(record.value, rows);
+            if (!parsed.ok()) bury(record, parsed);
+          }
+          return directory.Apply(rows);
+        },
+        [](bool, bool) {}, stop);
+  });
+  std::jthread reading_consent([&](std::stop_token stop) {
+    consent_loop.Run(
+        [&](const std::vector<kafka::Record>& records, const LogLoop::Bury& bury) -> absl::Status {
+          std::vector<ConsentRow> rows;
+          for (const kafka::Record& record : records) {
+            auto row = ParseConsent(record.value);
+            if (row.ok()) {
+              rows.push_back(*std::move(row));
+            } else {
+              bury(record, row.status());
+            }
+          }
+          return rows.empty() ? absl::OkStatus() : store.SaveConsents(rows);
+        },
+        [&](bool reachable, bool complete) {
+          const auto now = std::chrono::steady_clock::now();
+          const Permission before = consent.Allowed(now);
+          if (reachable) {
+            consent.Reached(complete);
+          } else {
+            consent.Away(now);
+          }
+          const Permission after = consent.Allowed(now);
+          if (before.interactive != after.interactive || before.bulk != after.bulk) pump.Wake();
+        },
+        stop);
+  });
+  kafka::LoopOptions loop;
+  loop.batch_max = 500;
+  std::jthread taking_commands([&](std::stop_token stop) {
+    kafka::RunConsumer(
+        *command_consumer, *producer, loop,
+        [&](const std::vector<kafka::Record>& records) { return commands.Handle(records); }, stop);
+  });
+  std::jthread taking_evidence([&](std::stop_token stop) {
+    kafka::RunConsumer(
+        *evidence_consumer, *producer, loop,
+        [&](const std::vector<kafka::Record>& records) { return evidence.Handle(records); }, stop);
+  });
+  telemetry::Info("started", {{"replica", replica}, {"workers", config.workers}});
+
+  shutdown.Wait();
+  telemetry::Info("stopping");
+  const auto end = [](std::initializer_list<std::jthread*> threads) {
+    for (std::jthread* thread : threads) thread->request_stop();
+    for (std::jthread* thread : threads) thread->join();
+  };
+  end({&taking_commands, &pumping, &sweeping});
+  workers.Stop();  // Requests that are on their way get their answers.
+  end({&settling});
+  end({&taking_evidence, &reading_directory, &reading_consent, &listening});
+  end({&renewing});
+  end({&guarding});
+  leases.Leave();
+  end({&publishing});
+  admin.Stop();
+  telemetry::Info("stopped");
+  return absl::OkStatus();
+}
+
+int Fail(const absl::Status& status) {
+  std::fprintf(stderr, "sender: %s\n", std::string(status.message()).c_str());
+  return 1;
+}
+
+int Run(std::string_view command) {
+  if (command == "--help") {
+    std::printf(
+        "sender: sends messages through Twilio, never twice.\n\n"
+        "  sender [serve]             run\n"
+        "  sender migrate             create or update its tables\n"
+        "  sender --settings-markdown the settings as a table for the documentation\n\n%s",
+        config::HelpText(config::List<Config>()).c_str());
+    return 0;
+  }
+  if (command == "--settings-markdown") {
+    std::printf("%s", config::Markdown(config::List<Config>()).c_str());
+    return 0;
+  }
+  if (command != "serve" && command != "migrate") {
+    std::fprintf(stderr, "sender: unknown command %s; see sender --help\n",
+                 std::string(command).c_str());
+    return 2;
+  }
+  const auto config = config::Load<Config>();
+  if (!config.ok()) return Fail(config.status());
+  telemetry::InitLogging("sender", config->log_level);
+  if (command == "migrate") {
+    const absl::Status migrated = postgres::Migrate(std::string(config->database_url.Reveal()),
+                                                    kSchema, Migrations());
+    return migrated.ok() ? 0 : Fail(migrated);
+  }
+  // Many threads that allocate little: few arenas keep the memory small.
+  mallopt(M_ARENA_MAX, 2);
+  Shutdown shutdown;
+  const absl::Status served = Serve(*config, shutdown);
+  return served.ok() ? 0 : Fail(served);
+}
+
+}  // namespace
+}  // namespace parley::sender
+
+int main(int argc, char** argv) { return parley::sender::Run(argc > 1 ? argv[1] : "serve"); }

@@ -1,0 +1,80 @@
+// What the statements of the sender share: prepared statements, and rows as our types. Internal to
+// the PostgreSQL adapter.
+#pragma once
+
+#include <charconv>
+#include <pqxx/pqxx>
+#include <string>
+#include <string_view>
+
+#include "domain/delivery.h"
+#include "libs/base/clock.h"
+#include "libs/postgres/array.h"
+
+namespace parley::sender {
+
+// Prepares `sql` on this connection when it is first used there.
+template <class... Args>
+pqxx::result Run(pqxx::work& tx, const char* name, const char* sql, Args&&... args) {
+  tx.conn().prepare(name, sql);
+  return tx.exec_prepared(name, std::forward<Args>(args)...);
+}
+
+inline std::string Text(const pqxx::field& field) { return {field.c_str(), field.size()}; }
+inline bool Flag(const pqxx::field& field) { return field.c_str()[0] == 't'; }
+
+inline std::int64_t Number(const pqxx::field& field) {
+  std::int64_t value = 0;
+  std::from_chars(field.c_str(), field.c_str() + field.size(), value);
+  return value;
+}
+
+inline DeliveryKey Key(const pqxx::row& row) {
+  return {Text(row[0]), Text(row[1]), static_cast<int>(Number(row[2]))};
+}
+
+// Microseconds since 1970 of a column.
+#define PARLEY_MICROS(column) "(extract(epoch FROM " column ") * 1000000)::bigint"
+// Microseconds from now until a column's time.
+#define PARLEY_MICROS_UNTIL(column) \
+  "(extract(epoch FROM " column " - clock_timestamp()) * 1000000)::bigint"
+
+// The columns that ToChange reads; `d` is the delivery, `l` its lane.
+#define PARLEY_CHANGE_COLUMNS                                                                  \
+  "d.organization_id, d.message_id, d.generation, d.ord, d.version, d.state, d.attempt, "      \
+  "l.account_sid, d.message_sid, d.error_code, d.reason, d.message, " PARLEY_MICROS(           \
+      "d.changed_at") ", " PARLEY_MICROS("d.due_at") ", d.segments_counted"
+
+inline Change ToChange(const pqxx::row& row) {
+  Change change;
+  change.key = Key(row);
+  change.ord = Number(row[3]);
+  change.version = Number(row[4]);
+  change.state = ParseState(row[5].c_str());
+  change.attempt = static_cast<int>(Number(row[6]));
+  change.account_sid = Text(row[7]);
+  change.message_sid = Text(row[8]);
+  change.error_code = static_cast<int>(Number(row[9]));
+  change.reason = Text(row[10]);
+  change.message = Text(row[11]);
+  change.at = FromMicros(Number(row[12]));
+  if (change.state == State::kQueued && !change.reason.empty()) {
+    change.retry_at = FromMicros(Number(row[13]));
+  }
+  change.segments = static_cast<int>(Number(row[14]));
+  return change;
+}
+
+// Arrays of the keys of many rows, as $1, $2 and $3.
+struct KeyArrays {
+  postgres::Array organizations;
+  postgres::Array messages;
+  postgres::Array generations;
+  void Add(const DeliveryKey& key) {
+    organizations.Add(key.organization_id);
+    messages.Add(key.message_id);
+    generations.Add(key.generation);
+  }
+};
+
+}  // namespace parley::sender

@@ -1,0 +1,75 @@
+// The sender's tables in PostgreSQL (schema `sender`). One class for all ports: they share a pool
+// and the cache of lanes.
+#pragma once
+
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+#include "libs/postgres/pool.h"
+#include "ports.h"
+
+namespace parley::sender {
+
+// The channel on which replicas are told of lanes with new rows (payload: lane id) or of free
+// leases (payload: "leases").
+inline constexpr char kWakeChannel[] = "sender_wake";
+inline constexpr char kLeasesPayload[] = "leases";
+
+// `url` with the planner settings that the hot statements rely on: they are prepared while the
+// tables may still be empty, and must never become scans.
+std::string WithPlannerSettings(const std::string& url);
+
+class PostgresStore final : public CommandStore, public QueueStore, public DirectoryStore {
+ public:
+  explicit PostgresStore(postgres::Pool& pool) : pool_(pool) {}
+
+  absl::StatusOr<CommandResult> Apply(const CommandBatch& batch, const ShardSet& owned) override;
+
+  absl::StatusOr<std::vector<LaneRow>> QueuedLanes(const ShardSet& shards) override;
+  absl::StatusOr<std::vector<LaneRow>> FindLanes(std::span<const std::int64_t> ids) override;
+  absl::StatusOr<std::vector<LoadedRows>> LoadHeads(std::span<const LoadRequest> requests,
+                                                    std::chrono::milliseconds horizon) override;
+  absl::StatusOr<std::vector<JournalResult>> Journal(const JournalRequest& request) override;
+  absl::StatusOr<std::vector<SettleResult>> Settle(std::span<const SettleEntry> entries) override;
+  absl::StatusOr<std::vector<Change>> ApplyEvidence(std::span<const Evidence> evidence) override;
+  absl::StatusOr<std::vector<Change>> SweepDeadlines(int rows_max) override;
+  absl::StatusOr<std::vector<Change>> SweepExpired(int rows_max) override;
+  absl::StatusOr<std::vector<Change>> SweepCanceledCampaigns(int rows_max) override;
+  absl::StatusOr<int> SweepResumedCampaigns(int rows_max) override;
+  absl::StatusOr<int> Prune(int rows_max) override;
+  absl::StatusOr<std::int64_t> CountUnconfirmed() override;
+  absl::StatusOr<std::vector<Change>> Unpublished(std::chrono::milliseconds age,
+                                                  int rows_max) override;
+  absl::Status MarkPublished(std::span<const Change> changes) override;
+
+  absl::StatusOr<DirectoryRows> Load() override;
+  absl::Status Save(const DirectoryRows& rows) override;
+  absl::Status SaveConsents(std::span<const ConsentRow> rows) override;
+
+ private:
+  absl::Status ResolveLanes(const std::vector<NewDelivery>& sends);
+  Lane LaneOf(const NewDelivery& send) const;
+  absl::Status InsertSends(pqxx::work& tx, const std::vector<NewDelivery>& sends,
+                           const ShardSet& owned, CommandResult& result);
+
+  postgres::Pool& pool_;
+  mutable std::mutex mutex_;
+  std::unordered_map<std::string, Lane> lanes_;  // By account, medium and number.
+};
+
+// Leases, on a pool of their own with short time limits.
+class PostgresLeases final : public LeaseStore {
+ public:
+  explicit PostgresLeases(postgres::Pool& pool) : pool_(pool) {}
+  absl::StatusOr<Leases> Renew(const std::string& replica,
+                               std::chrono::milliseconds lease) override;
+  absl::Status Release(const std::string& replica, const ShardSet& shards) override;
+  absl::Status Leave(const std::string& replica) override;
+  absl::Status Ping() override { return pool_.Ping(); }
+
+ private:
+  postgres::Pool& pool_;
+};
+
+}  // namespace parley::sender

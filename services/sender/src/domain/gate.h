@@ -1,0 +1,44 @@
+// Whether a send may leave now. Asked in the journal's transaction, with what the tables say there.
+// Pure.
+#pragma once
+
+#include <string>
+
+#include "domain/delivery.h"
+
+namespace parley::sender {
+
+enum class CampaignState { kNone, kRunning, kPaused, kCanceled };
+
+// What the gate looks at.
+struct GateFacts {
+  bool lease_valid = false;       // Ours, of this epoch, and longer than a write may take.
+  bool still_queued = false;      // And nobody tried it since it was loaded.
+  bool canceled = false;          // This generation or a higher one.
+  bool past_not_after = false;    // Its time is over.
+  CampaignState campaign = CampaignState::kNone;
+  bool opted_out = false;         // For the organization, or this pair by Twilio.
+  bool window_closed = false;     // WhatsApp's, and it is no template.
+  bool conversation_busy = false;  // An earlier message is not settled.
+};
+
+enum class Verdict {
+  kSend,
+  kNotOurs,  // Forget it: another replica's, or settled meanwhile.
+  kLater,    // Ask again soon: the conversation is busy.
+  kHold,     // Wait, stored, until the campaign runs again.
+  kEnd,      // Never: `state` and `reason` say why.
+};
+
+struct Judgement {
+  Verdict verdict = Verdict::kSend;
+  State state = State::kQueued;  // With kEnd.
+  std::string reason = {};       // UPPER_SNAKE, with kEnd and kHold.
+  std::string message = {};      // For a person.
+  bool operator==(const Judgement&) const = default;
+};
+
+// What ends a send goes before what makes it wait.
+Judgement Judge(const GateFacts& facts);
+
+}  // namespace parley::sender

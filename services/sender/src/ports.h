@@ -1,0 +1,257 @@
+// What the sender's pipelines need from outside: the tables, Twilio, Kafka, and a timer that kills.
+// All are thread-safe unless said otherwise. Errors that IsRetryable() says may pass are tried
+// again by the caller.
+#pragma once
+
+#include <bitset>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "domain/delivery.h"
+#include "domain/gate.h"
+#include "domain/scheduler.h"
+#include "domain/settlement.h"
+#include "domain/shard.h"
+#include "libs/twilio/client.h"
+
+namespace parley::sender {
+
+using ShardSet = std::bitset<kShards>;
+
+// Commands ---------------------------------------------------------------------------------------
+
+struct Cancellation {
+  DeliveryKey key;  // Its generation and lower ones.
+};
+
+struct CampaignUpdate {
+  std::string organization_id;
+  std::string campaign_id;
+  std::int64_t version = 0;
+  CampaignState state = CampaignState::kRunning;
+};
+
+struct CommandBatch {
+  std::vector<NewDelivery> sends;
+  std::vector<Cancellation> cancels;
+  std::vector<CampaignUpdate> campaigns;
+};
+
+struct StoredHead {
+  Head head;
+  Lane lane;
+};
+
+struct CommandResult {
+  std::vector<StoredHead> inserted;
+  // What duplicates and cancellations found: to be published as it stands.
+  std::vector<Change> changes;
+};
+
+class CommandStore {
+ public:
+  virtual ~CommandStore() = default;
+  // Stores a batch in one transaction. Replicas that own the lanes of `inserted` outside `owned`
+  // are notified. Repeatable.
+  virtual absl::StatusOr<CommandResult> Apply(const CommandBatch& batch, const ShardSet& owned) = 0;
+};
+
+// The queue --------------------------------------------------------------------------------------
+
+struct LaneRow {
+  Lane lane;
+  std::optional<std::chrono::microseconds> last_request_age;  // None: it never sent.
+  int last_segments = 0;
+};
+
+struct JournalEntry {
+  Head head;
+  int shard = 0;
+  std::int64_t epoch = 0;
+};
+
+struct JournalRequest {
+  std::vector<JournalEntry> entries;
+  std::string replica;
+  std::int64_t token = 0;              // Random: marks the rows as this entry's.
+  std::chrono::milliseconds deadline;  // From now until a request without outcome is unconfirmed.
+  SteadyTime write_by;                 // Copied into the jobs.
+};
+
+struct JournalResult {
+  Verdict verdict = Verdict::kNotOurs;
+  Job job;  // With kSend; its lane is the caller's.
+  std::optional<Change> change;
+};
+
+struct SettleEntry {
+  Head head;
+  std::int64_t journal = 0;
+  Settlement settlement;
+  // The pair to block with settlement.block_pair.
+  std::string account_sid;
+  std::string sender_number;
+  std::string customer_number;
+};
+
+// What Settle found, for each entry in order.
+struct SettleResult {
+  bool applied = false;  // False: the row was not ours any more (evidence or a sweep was first).
+  int attempt = 0;       // The row's, afterwards.
+  std::optional<Change> change;
+};
+
+struct Evidence {
+  std::string account_sid;
+  std::string message_id;
+  int attempt = 0;
+  std::string message_sid;
+};
+
+class QueueStore {
+ public:
+  virtual ~QueueStore() = default;
+  // Lanes of these shards that have queued rows.
+  virtual absl::StatusOr<std::vector<LaneRow>> QueuedLanes(const ShardSet& shards) = 0;
+  virtual absl::StatusOr<std::vector<LaneRow>> FindLanes(std::span<const std::int64_t> ids) = 0;
+  // Rows due within `horizon`, in order of due and arrival; an answer for each request.
+  virtual absl::StatusOr<std::vector<LoadedRows>> LoadHeads(std::span<const LoadRequest> requests,
+                                                            std::chrono::milliseconds horizon) = 0;
+  // Judges each entry and marks it as sending, ended or held, in one transaction. A result for each
+  // entry, in order. After an error the commit is in doubt: settle all with their token.
+  virtual absl::StatusOr<std::vector<JournalResult>> Journal(const JournalRequest& request) = 0;
+  // Writes outcomes, whoever owns the shards. Repeatable.
+  virtual absl::StatusOr<std::vector<SettleResult>> Settle(std::span<const SettleEntry> entries) = 0;
+  // A callback proves that an attempt arrived: unsettled rows of the account become sent.
+  virtual absl::StatusOr<std::vector<Change>> ApplyEvidence(std::span<const Evidence> evidence) = 0;
+
+  // Each does at most `rows_max` and returns what changed.
+  virtual absl::StatusOr<std::vector<Change>> SweepDeadlines(int rows_max) = 0;
+  virtual absl::StatusOr<std::vector<Change>> SweepExpired(int rows_max) = 0;
+  virtual absl::StatusOr<std::vector<Change>> SweepCanceledCampaigns(int rows_max) = 0;
+  // Lets rows of running campaigns go again and notifies their lanes' owners; the number of rows.
+  virtual absl::StatusOr<int> SweepResumedCampaigns(int rows_max) = 0;
+  // Deletes what was settled 30 days ago; the number of rows.
+  virtual absl::StatusOr<int> Prune(int rows_max) = 0;
+  virtual absl::StatusOr<std::int64_t> CountUnconfirmed() = 0;
+
+  // Changes that were not published for `age`.
+  virtual absl::StatusOr<std::vector<Change>> Unpublished(std::chrono::milliseconds age,
+                                                          int rows_max) = 0;
+  virtual absl::Status MarkPublished(std::span<const Change> changes) = 0;
+};
+
+// Leases -----------------------------------------------------------------------------------------
+
+struct OwnedShard {
+  int shard = 0;
+  std::int64_t epoch = 0;
+};
+
+struct Leases {
+  std::vector<OwnedShard> owned;
+  int fair_share = kShards;  // How many each living replica should own, rounded up.
+};
+
+class LeaseStore {
+ public:
+  virtual ~LeaseStore() = default;
+  // Prolongs all valid leases of `replica`, notes that it lives, and takes free ones up to the
+  // fair share; one that lapsed comes back with a higher epoch. Leases run from the database's
+  // time of the call.
+  virtual absl::StatusOr<Leases> Renew(const std::string& replica,
+                                       std::chrono::milliseconds lease) = 0;
+  virtual absl::Status Release(const std::string& replica, const ShardSet& shards) = 0;
+  // The replica is going: others share without it.
+  virtual absl::Status Leave(const std::string& replica) = 0;
+  virtual absl::Status Ping() = 0;
+};
+
+// Kills this process unless it is set again or disarmed in time: what was paused for longer than
+// its lease must not wake up and write.
+class DeadMansTimer {
+ public:
+  virtual ~DeadMansTimer() = default;
+  using BootTime = std::chrono::nanoseconds;  // Since boot, suspended time included.
+  virtual BootTime Now() const = 0;
+  virtual absl::Status Arm(BootTime at) = 0;
+  virtual void Disarm() = 0;
+};
+
+// Directory --------------------------------------------------------------------------------------
+
+struct AccountRow {
+  std::string account_sid;
+  std::int64_t version = 0;
+  bool removed = false;
+  std::string sealed_auth_token;
+  bool test_credentials = false;
+  std::string public_url;
+  std::vector<std::string> organization_ids;
+};
+
+struct NumberRow {
+  std::string account_sid;
+  std::string number;
+  std::int64_t version = 0;
+  bool removed = false;
+  std::string organization_id;
+  double sms_rate = 0;
+  double whatsapp_rate = 0;
+  std::string public_url;
+};
+
+struct ConsentRow {
+  std::string customer_number;
+  std::string account_sid;
+  std::string business_number;
+  std::string organization_id;
+  bool stopped = false;
+  Time given_at;
+};
+
+struct DirectoryRows {
+  std::vector<AccountRow> accounts;
+  std::vector<NumberRow> numbers;
+};
+
+class DirectoryStore {
+ public:
+  virtual ~DirectoryStore() = default;
+  virtual absl::StatusOr<DirectoryRows> Load() = 0;
+  // Rows with a lower version than the one stored change nothing.
+  virtual absl::Status Save(const DirectoryRows& rows) = 0;
+  // Of two for the same customer and number the newer `given_at` stays.
+  virtual absl::Status SaveConsents(std::span<const ConsentRow> rows) = 0;
+};
+
+// Twilio -----------------------------------------------------------------------------------------
+
+class SendApi {
+ public:
+  virtual ~SendApi() = default;
+  // One request; blocks until it is answered or given up. `account` holds the credentials.
+  virtual twilio::SendOutcome Send(const twilio::Account& account, const Job& job,
+                                   const std::string& status_callback) = 0;
+};
+
+// Results ----------------------------------------------------------------------------------------
+
+class ResultSink {
+ public:
+  virtual ~ResultSink() = default;
+  // Queues a change for publication; `done` is told on another thread, and is not called on error.
+  virtual absl::Status Publish(const Change& change, std::function<void(absl::Status)> done) = 0;
+  // Tells that commands are stored. Best effort: what is lost is emitted again and answered then.
+  virtual void PublishAccepted(std::span<const DeliveryKey> keys) = 0;
+};
+
+}  // namespace parley::sender
