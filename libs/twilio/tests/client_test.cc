@@ -125,6 +125,8 @@ TEST(CreateMessage, IsUnknownOnceTheRequestMayHaveBeenTaken) {
        [](Peer& peer) { peer.Write("HTTP/1.1 201 X\r\nContent-Length: 99\r\n\r\n{}"); }, 0},
       {"no HTTP", [](Peer& peer) { peer.Write("SSH-2.0-x\r\n\r\n\r\n"); }, 0},
       {"no answer in time", [](Peer& peer) { peer.WaitForEnd(); }, 0},
+      {"endless, without a length",
+       [](Peer& peer) { peer.Write("HTTP/1.1 201 X\r\n\r\n" + std::string(5000, ' ')); }, 0},
       {"larger than the bound",
        [](Peer& peer) { peer.Write(Http("201 X", std::string(5000, ' '))); }, 0},
   };
@@ -177,7 +179,13 @@ TEST(CreateMessage, IsNotWrittenWhenTlsFails) {
 }
 
 TEST(CreateMessage, IsAbandonedWhenItsTimeToBeginHasPassed) {
-  ScriptedServer server(Always(Created()));
+  std::atomic<int> requests{0};
+  ScriptedServer server([&requests](Peer& peer, int) {
+    while (!peer.ReadRequest().empty()) {
+      ++requests;
+      peer.Write(Created());
+    }
+  });
   const auto client = MakeClient(server);
   const SendOutcome outcome =
       client->CreateMessage(kAccount, kMessage, std::chrono::steady_clock::now() - milliseconds(1));
@@ -187,6 +195,11 @@ TEST(CreateMessage, IsAbandonedWhenItsTimeToBeginHasPassed) {
   const SendOutcome in_time = client->CreateMessage(
       kAccount, kMessage, std::chrono::steady_clock::now() + std::chrono::seconds(10));
   EXPECT_NE(std::get_if<Accepted>(&in_time), nullptr);
+  // Nor on a connection that stands already.
+  const SendOutcome kept =
+      client->CreateMessage(kAccount, kMessage, std::chrono::steady_clock::now() - milliseconds(1));
+  EXPECT_NE(std::get_if<NotWritten>(&kept), nullptr);
+  EXPECT_EQ(requests, 1);
 }
 
 TEST(Transport, KeepsAConnectionBetweenRequests) {
@@ -225,17 +238,19 @@ TEST(Transport, DoesNotUseAConnectionThatIdledTooLong) {
 
 TEST(Transport, NoticesThatAKeptConnectionWasClosed) {
   // Each connection serves one request, and ends without having said so.
-  ScriptedServer server([&](Peer& peer, int) {
-    peer.ReadRequest();
-    peer.Write(Created());
-    peer.Reset();
-  });
-  const auto client = MakeClient(server);
-  for (int i = 0; i < 20; ++i) {
-    const SendOutcome outcome = client->CreateMessage(kAccount, kMessage);
-    // Whatever the timing: never both lost and called accepted; at worst unknown.
-    EXPECT_EQ(std::get_if<Refused>(&outcome), nullptr);
-    EXPECT_EQ(std::get_if<NotWritten>(&outcome), nullptr);
+  for (const bool reset : {false, true}) {
+    ScriptedServer server([reset](Peer& peer, int) {
+      peer.ReadRequest();
+      peer.Write(Created());
+      if (reset) peer.Reset();
+    });
+    const auto client = MakeClient(server);
+    for (int i = 0; i < 5; ++i) {
+      const SendOutcome outcome = client->CreateMessage(kAccount, kMessage);
+      EXPECT_NE(std::get_if<Accepted>(&outcome), nullptr) << i;
+      server.WaitForEnded(i + 1);
+    }
+    EXPECT_EQ(server.connections(), 5);
   }
 }
 

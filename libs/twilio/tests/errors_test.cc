@@ -79,6 +79,7 @@ TEST(ClassifySendAnswer, DecidesWhatMayFollow) {
       {"500 may have been taken", 500, 20500, ErrorCategory::kUnknownOutcome},
       {"503, whatever its code says", 503, 20429, ErrorCategory::kUnknownOutcome},
       {"408 may have been taken", 408, 0, ErrorCategory::kUnknownOutcome},
+      {"408, whatever its code says", 408, 21211, ErrorCategory::kUnknownOutcome},
       {"a 4xx was not taken, whatever its code says", 400, 20500, ErrorCategory::kPermanent},
       {"bad credentials", 401, 20003, ErrorCategory::kFixConfiguration},
       {"bad credentials without a code", 401, 0, ErrorCategory::kFixConfiguration},

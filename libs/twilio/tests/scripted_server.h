@@ -91,6 +91,10 @@ class ScriptedServer {
 
   std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
   int connections() const { return connections_; }
+  // Waits until `count` connections were closed. On loopback the client's side knows it then.
+  void WaitForEnded(int count) const {
+    for (int seen = ended_; seen < count; seen = ended_) ended_.wait(seen);
+  }
 
  private:
   void Accept() {
@@ -107,6 +111,8 @@ class ScriptedServer {
         const std::lock_guard close_lock(mutex_);
         close(fd);
         fds_[slot] = -1;
+        ++ended_;
+        ended_.notify_all();
       });
     }
   }
@@ -119,6 +125,7 @@ class ScriptedServer {
   std::vector<std::thread> threads_;
   std::vector<int> fds_;
   std::atomic<int> connections_{0};
+  std::atomic<int> ended_{0};
 };
 
 }  // namespace parley::twilio
