@@ -29,6 +29,8 @@ LONG_SUITES = ("fuzz",)
 TEST_FOLDER = CHECKOUT / ".local" / "test"
 # One GoogleTest program; far more than any needs, far less than the suite may take.
 _PROGRAM_SECONDS_MAX = 300
+# One pytest test; one that needs longer says so by @pytest.mark.timeout.
+_TEST_SECONDS_MAX = 180
 _FUZZ_SECONDS = 600
 _OUTPUT_LINES_MAX = 60
 _PYTEST_LINE = re.compile(r"(PASSED|FAILED|ERROR|SKIPPED).*\[ *(\d+)%\]")
@@ -233,6 +235,7 @@ class Run:
             str(self._layout.tools / "venv" / "bin" / "python"),
             *("-B", "-m", "pytest", "-v", "-p", "no:cacheprovider", "--color=no", "--tb=short"),
             f"--junitxml={report}",
+            f"--timeout={_TEST_SECONDS_MAX}",
             str(folder or CHECKOUT / "tests" / suite),
             *self._arguments,
         ]

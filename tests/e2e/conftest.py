@@ -12,12 +12,6 @@ from harness import Stack  # noqa: E402
 from parley.problem import Problem  # noqa: E402
 
 
-def pytest_configure(config):
-    """No test may hang: each ends after three minutes, unless it asks for more."""
-    if config.pluginmanager.hasplugin("timeout") and not config.getoption("--timeout", None):
-        config.option.timeout = 180
-
-
 @pytest.fixture(scope="session")
 def stack():
     """The whole product, started once for all tests; what they change they put back."""
