@@ -1,11 +1,15 @@
 # Store, projector, relay, dispatcher and live hub: their sources and tests. Included by
 # CMakeLists.txt, which makes the library of them.
 set(GATEWAY_PIPELINE_SOURCES
+    src/dispatcher/dispatcher.cc
     src/domain/message.cc
     src/domain/status.cc
     src/domain/turn.cc
     src/projector/projector.cc
     src/projector/records.cc
+    src/relay/batch.cc
+    src/relay/leader.cc
+    src/relay/relay.cc
     src/store/claims.cc
     src/store/commands.cc
     src/store/directory.cc

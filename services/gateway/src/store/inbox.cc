@@ -66,7 +66,8 @@ struct Conversation {
   // Of the customer.
   bool opted_out = false;
 
-  bool changed = false;
+  bool changed = false;        // Anything that is stored.
+  bool shown_changed = false;  // Anything that is shown.
   v1::Message last_message;
   std::optional<EmittedTurn> emitted;
   std::string traceparent;  // Of the last message that was added.
@@ -299,7 +300,17 @@ class Appending {
       : policy_(policy), conversations_(std::move(conversations)) {}
 
   absl::StatusOr<AppendResult> Add(const NewMessage& message, const std::string& conversation_id);
+  // Looks at a conversation's turns without adding to it.
+  void Touch(const std::string& conversation_id) {
+    const auto at = conversations_.find(conversation_id);
+    if (at != conversations_.end() && at->second.channel_found) at->second.changed = true;
+  }
   absl::Status Write(pqxx::work& tx);
+  int EmittedCount() const {
+    return static_cast<int>(
+        std::count_if(conversations_.begin(), conversations_.end(),
+                      [](const auto& entry) { return entry.second.emitted.has_value(); }));
+  }
   bool Emitted(const std::string& conversation_id) const {
     return conversations_.at(conversation_id).emitted.has_value();
   }
@@ -344,6 +355,7 @@ absl::StatusOr<AppendResult> Appending::Add(const NewMessage& message,
     const ReplyVerdict verdict =
         TakeReply(conversation.turns, conversation.Gate(), message.turn_id, policy_.now);
     conversation.changed |= conversation.turns != before;
+    conversation.shown_changed = conversation.changed;
     if (!message.turn_failure.empty()) {
       if (verdict == ReplyVerdict::kAccepted || verdict == ReplyVerdict::kTooLate) {
         conversation.ai_error = message.turn_failure;
@@ -385,7 +397,7 @@ absl::StatusOr<AppendResult> Appending::Add(const NewMessage& message,
   resource.set_message_sid(message.message_sid);
   resource.set_call_sid(message.call_sid);
   ++conversation.message_count;
-  conversation.changed = true;
+  conversation.changed = conversation.shown_changed = true;
   conversation.traceparent = message.traceparent;
   if (outbound) {
     AddOutbound(message, conversation, resource);
@@ -631,7 +643,7 @@ absl::Status Appending::Write(pqxx::work& tx) {
   UpdateContacts(tx);
   PARLEY_RETURN_IF_ERROR(WriteTurns(tx, turns, policy_.turn_keys, outbox_));
   for (const auto& [id, conversation] : conversations_) {
-    if (!conversation.changed) continue;
+    if (!conversation.shown_changed) continue;
     if (conversation.last_message.id().empty()) {
       // Only a turn was closed: what the last message is stands in the store.
       PARLEY_ASSIGN_OR_RETURN(const v1::Conversation stored,
@@ -684,6 +696,17 @@ absl::StatusOr<std::vector<AppendResult>> Append(pqxx::work& tx,
     }
   }
   return results;
+}
+
+absl::StatusOr<int> EmitDueTurns(pqxx::work& tx, std::span<const ConversationId> conversations,
+                                 const AppendPolicy& policy) {
+  if (conversations.empty()) return 0;
+  std::set<RowId> to_lock;
+  for (const ConversationId& one : conversations) to_lock.emplace(one.organization_id, one.id);
+  Appending appending(policy, Lock(tx, to_lock));
+  for (const ConversationId& one : conversations) appending.Touch(one.id);
+  PARLEY_RETURN_IF_ERROR(appending.Write(tx));
+  return appending.EmittedCount();
 }
 
 std::string InboundMessageId(std::string_view account_sid, std::string_view sid) {

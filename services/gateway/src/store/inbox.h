@@ -119,6 +119,15 @@ absl::StatusOr<std::vector<AppendResult>> Append(pqxx::work& tx,
                                                  std::span<const NewMessage> messages,
                                                  const AppendPolicy& policy);
 
+// Opens the pending turns of these conversations where they are due (dispatcher). Needs
+// policy.turn_keys. Returns how many left.
+struct ConversationId {
+  std::string organization_id;
+  std::string id;
+};
+absl::StatusOr<int> EmitDueTurns(pqxx::work& tx, std::span<const ConversationId> conversations,
+                                 const AppendPolicy& policy);
+
 // Deterministic ids (DESIGN §4). `sid` is a message's or a call's.
 std::string InboundMessageId(std::string_view account_sid, std::string_view sid);
 std::string ReplyMessageId(std::string_view turn_id);

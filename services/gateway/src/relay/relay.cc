@@ -1,0 +1,336 @@
+#include "relay/relay.h"
+
+#include <map>
+#include <string_view>
+#include <utility>
+
+#include "libs/base/shutdown.h"
+#include "libs/base/status.h"
+#include "libs/base/text.h"
+#include "libs/postgres/array.h"
+#include "libs/telemetry/log.h"
+#include "libs/telemetry/metrics.h"
+#include "parley/events/v1/directory.pb.h"
+#include "relay/batch.h"
+#include "relay/leader.h"
+#include "store/live_json.h"
+#include "store/outbox.h"
+#include "store/resources.h"
+
+namespace parley::gateway::relay {
+namespace {
+
+using events::v1::DirectoryRecord;
+
+// Advisory locks of the lanes; "parley" in ASCII and a number. Never used elsewhere.
+constexpr std::int64_t kKafkaLock = 0x7061726c65790001;
+constexpr std::int64_t kLiveLock = 0x7061726c65790002;
+constexpr std::int64_t kDirectoryLock = 0x7061726c65790003;
+
+// Runs `body` in a transaction of the leader's own connection.
+template <class Body>
+absl::Status Transact(pqxx::connection& connection, Body body) {
+  try {
+    pqxx::work tx(connection);
+    PARLEY_RETURN_IF_ERROR(body(tx));
+    tx.commit();
+    return absl::OkStatus();
+  } catch (...) {
+    return postgres::CurrentExceptionToStatus();
+  }
+}
+
+prometheus::Counter& Published(const std::string& lane) {
+  return telemetry::Counter("parley_gateway_relayed_total",
+                            "Rows that left the database; if it stands still while the outbox "
+                            "grows, Kafka or the leader is away.",
+                            {{"lane", lane}});
+}
+
+// Keys are ids, SIDs or phone numbers.
+std::string LoggedKey(const std::string& key) {
+  return key.starts_with('+') ? MaskNumber(key) : key;
+}
+
+kafka::Headers HeadersOf(std::string type, const char* traceparent) {
+  kafka::Headers headers{{kafka::kTypeHeader, std::move(type)}};
+  if (*traceparent != '\0') headers.emplace_back(kafka::kTraceHeader, traceparent);
+  return headers;
+}
+
+}  // namespace
+
+Relay::Relay(RelayOptions options, kafka::Producer& producer, PublishLive publish_live,
+             const Clock& clock)
+    : options_(std::move(options)),
+      producer_(producer),
+      publish_live_(std::move(publish_live)),
+      clock_(clock) {}
+
+Relay::~Relay() { Stop(); }
+
+void Relay::Start() {
+  StartLane("kafka", kKafkaLock, &Relay::LeadKafka);
+  StartLane("live", kLiveLock, &Relay::LeadLive);
+  StartLane("directory", kDirectoryLock, &Relay::LeadDirectory);
+}
+
+void Relay::Stop() {
+  for (std::jthread& thread : threads_) thread.request_stop();
+  threads_.clear();  // Joins.
+}
+
+void Relay::StartLane(const char* name, std::int64_t lock, Lead lead) {
+  threads_.emplace_back([this, name, lock, lead](const std::stop_token& stop) {
+    RunAsLeader(
+        {.name = name, .lock = lock}, options_.database,
+        [&](pqxx::connection& connection, const std::stop_token& until) {
+          return (this->*lead)(connection, until);
+        },
+        stop);
+  });
+}
+
+// ---- Kafka
+// ---------------------------------------------------------------------------------------
+
+absl::Status Relay::LeadKafka(pqxx::connection& connection, const std::stop_token& stop) {
+  postgres::Listener listener(options_.database, {store::kOutboxChannel});
+  while (!stop.stop_requested()) {
+    PARLEY_ASSIGN_OR_RETURN(const int taken, PublishOutbox(connection, stop));
+    if (taken < options_.batch_max) listener.Wait(options_.wait_max, stop);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int> Relay::PublishOutbox(pqxx::connection& connection,
+                                         const std::stop_token& stop) {
+  pqxx::result rows;
+  PARLEY_RETURN_IF_ERROR(Transact(connection, [&](pqxx::work& tx) -> absl::Status {
+    rows = tx.exec(
+        "SELECT id, topic, key, value, type, traceparent, organization_id FROM outbox "
+        "ORDER BY id LIMIT " +
+        std::to_string(options_.batch_max));
+    return absl::OkStatus();
+  }));
+  if (rows.empty()) return 0;
+  std::vector<kafka::OutRecord> records;
+  records.reserve(rows.size());
+  for (const pqxx::row& row : rows) {
+    records.push_back({row[1].c_str(), row[2].c_str(), postgres::FromBytea(row[3].c_str()),
+                       HeadersOf(row[4].c_str(), row[5].c_str())});
+  }
+  const std::vector<bool> acknowledged = ProduceBatch(producer_, records, stop);
+  std::string ids;
+  int published = 0;
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    if (!acknowledged[i]) continue;
+    const pqxx::row row = rows[static_cast<pqxx::result::size_type>(i)];
+    ids += (ids.empty() ? "" : ",") + std::string(row[0].c_str());
+    ++published;
+    telemetry::Info("published", {{"organization_id", row[6].c_str()},
+                                  {"topic", records[i].topic},
+                                  {"key", LoggedKey(records[i].key)},
+                                  {"outbox_id", row[0].as<std::int64_t>()}});
+  }
+  if (published > 0) {
+    Published("kafka").Increment(published);
+    PARLEY_RETURN_IF_ERROR(Transact(connection, [&](pqxx::work& tx) -> absl::Status {
+      // Losing this in a crash only means to publish again, so nobody waits for the disk.
+      tx.exec("SET LOCAL synchronous_commit = off; DELETE FROM outbox WHERE id IN (" + ids + ")");
+      return absl::OkStatus();
+    }));
+  }
+  if (static_cast<std::size_t>(published) < records.size() && !stop.stop_requested()) {
+    return Unavailable("KAFKA_UNAVAILABLE", "Kafka did not take all records of a batch.");
+  }
+  return static_cast<int>(records.size());
+}
+
+// ---- Live
+// ----------------------------------------------------------------------------------------
+
+absl::Status Relay::LeadLive(pqxx::connection& connection, const std::stop_token& stop) {
+  postgres::Listener listener(options_.database, {store::kLiveChannel});
+  auto sweep_at = clock_.Steady();
+  while (!stop.stop_requested()) {
+    PARLEY_ASSIGN_OR_RETURN(const int taken, NumberLive(connection));
+    if (taken < options_.batch_max) listener.Wait(options_.wait_max, stop);
+    if (clock_.Steady() >= sweep_at) {
+      PARLEY_RETURN_IF_ERROR(Sweep(connection));
+      sweep_at = clock_.Steady() + options_.sweep_every;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int> Relay::NumberLive(pqxx::connection& connection) {
+  pqxx::result rows;
+  // One statement: rows are taken in the order of their ids, each organization's counter rises by
+  // what was taken of it, and the numbers follow from both.
+  static const std::string sql =
+      "WITH taken AS (DELETE FROM live_outbox l USING (SELECT id FROM live_outbox ORDER BY id "
+      "LIMIT $1) oldest WHERE l.id = oldest.id "
+      "RETURNING l.organization_id, l.id, l.name, l.data), "
+      "counted AS (INSERT INTO live_counters AS c (organization_id, last_number) "
+      "SELECT organization_id, count(*) FROM taken GROUP BY organization_id "
+      "ORDER BY organization_id "
+      "ON CONFLICT (organization_id) DO UPDATE SET last_number = c.last_number + "
+      "excluded.last_number RETURNING c.organization_id, c.last_number), "
+      "placed AS (SELECT t.*, row_number() OVER (PARTITION BY t.organization_id ORDER BY t.id "
+      "DESC) - 1 AS from_last FROM taken t) "
+      "INSERT INTO live_events (organization_id, number, name, data, created_at) "
+      "SELECT p.organization_id, c.last_number - p.from_last, p.name, p.data, $2::timestamptz "
+      "FROM placed p JOIN counted c ON c.organization_id = p.organization_id ORDER BY p.id "
+      "RETURNING organization_id, number, name, data";
+  const Time now = clock_.Now();
+  PARLEY_RETURN_IF_ERROR(Transact(connection, [&](pqxx::work& tx) -> absl::Status {
+    rows = tx.exec_params(sql, options_.batch_max, FormatTime(now));
+    return absl::OkStatus();
+  }));
+  for (const pqxx::row& row : rows) {
+    const std::int64_t number = row[1].as<std::int64_t>();
+    publish_live_(std::string(kLivePrefix) + row[0].c_str(),
+                  std::to_string(number) + "\n" + row[2].c_str() + "\n" +
+                      store::NumberedLiveEvent(number, now, row[3].c_str()));
+  }
+  if (!rows.empty()) Published("live").Increment(static_cast<double>(rows.size()));
+  return static_cast<int>(rows.size());
+}
+
+absl::Status Relay::Sweep(pqxx::connection& connection) {
+  struct Expiry {
+    const char* table;
+    std::string expired;
+  };
+  const std::string now = "'" + FormatTime(clock_.Now()) + "'::timestamptz";
+  const Expiry expiries[] = {
+      {"live_events", "created_at < " + now + " - interval '" +
+                          std::to_string(options_.live_kept.count()) + " hours'"},
+      {"live_tickets", "expires_at < " + now},
+      {"idempotency_keys", "created_at < " + now + " - interval '24 hours'"},
+      {"sessions", "expires_at < " + now},
+      {"early_statuses", "at < " + now + " - interval '7 days'"},
+  };
+  for (const Expiry& expiry : expiries) {
+    // In pieces, so that no transaction holds many rows for long.
+    constexpr int kRowsMax = 5000;
+    int deleted = kRowsMax;
+    while (deleted == kRowsMax) {
+      PARLEY_RETURN_IF_ERROR(Transact(connection, [&](pqxx::work& tx) -> absl::Status {
+        const std::string table = expiry.table;
+        deleted = static_cast<int>(
+            tx.exec("DELETE FROM " + table + " WHERE ctid = ANY (ARRAY(SELECT ctid FROM " + table +
+                    " WHERE " + expiry.expired + " LIMIT " + std::to_string(kRowsMax) + "))")
+                .affected_rows());
+        return absl::OkStatus();
+      }));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// ---- Directory
+// -----------------------------------------------------------------------------------
+
+absl::Status Relay::LeadDirectory(pqxx::connection& connection, const std::stop_token& stop) {
+  postgres::Listener listener(options_.database, {store::kDirectoryChannel});
+  // A new leader cannot know what Kafka still has, so it says all of it.
+  auto republish_at = clock_.Steady();
+  while (!stop.stop_requested()) {
+    if (clock_.Steady() >= republish_at) {
+      PARLEY_RETURN_IF_ERROR(RepublishDirectory(connection, stop));
+      republish_at = clock_.Steady() + options_.republish_every;
+    }
+    PARLEY_ASSIGN_OR_RETURN(const int taken, PublishChangedRecords(connection, stop));
+    if (taken < options_.batch_max) listener.Wait(options_.wait_max, stop);
+  }
+  return absl::OkStatus();
+}
+
+namespace {
+
+kafka::OutRecord ToRecord(std::string record_id, std::string value) {
+  return {kafka::kDirectoryTopic, std::move(record_id), std::move(value),
+          HeadersOf(std::string(DirectoryRecord::descriptor()->full_name()), "")};
+}
+
+}  // namespace
+
+absl::StatusOr<int> Relay::PublishChangedRecords(pqxx::connection& connection,
+                                                 const std::stop_token& stop) {
+  pqxx::result rows;
+  PARLEY_RETURN_IF_ERROR(Transact(connection, [&](pqxx::work& tx) -> absl::Status {
+    rows = tx.exec(
+        "SELECT record_id, version, value FROM directory_records "
+        "WHERE version > published_version ORDER BY version LIMIT " +
+        std::to_string(options_.batch_max));
+    return absl::OkStatus();
+  }));
+  if (rows.empty()) return 0;
+  std::vector<kafka::OutRecord> records;
+  for (const pqxx::row& row : rows) {
+    records.push_back(ToRecord(row[0].c_str(), postgres::FromBytea(row[2].c_str())));
+  }
+  const std::vector<bool> acknowledged = ProduceBatch(producer_, records, stop);
+  postgres::Array ids, versions;
+  int published = 0;
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    if (!acknowledged[i]) continue;
+    ++published;
+    const pqxx::row row = rows[static_cast<pqxx::result::size_type>(i)];
+    ids.Add(row[0].c_str());
+    versions.Add(row[1].as<std::int64_t>());
+    telemetry::Info("directory_published", {{"version", row[1].as<std::int64_t>()}});
+  }
+  Published("directory").Increment(published);
+  PARLEY_RETURN_IF_ERROR(Transact(connection, [&](pqxx::work& tx) -> absl::Status {
+    tx.exec_params(
+        "UPDATE directory_records d SET published_version = w.version "
+        "FROM unnest($1::text[], $2::bigint[]) w(id, version) WHERE d.record_id = w.id",
+        ids.str(), versions.str());
+    return absl::OkStatus();
+  }));
+  if (static_cast<std::size_t>(published) < records.size() && !stop.stop_requested()) {
+    return Unavailable("KAFKA_UNAVAILABLE", "Kafka did not take all directory records.");
+  }
+  return static_cast<int>(records.size());
+}
+
+absl::Status Relay::RepublishDirectory(pqxx::connection& connection, const std::stop_token& stop) {
+  std::string last_id;
+  std::int64_t total = 0;
+  while (!stop.stop_requested()) {
+    pqxx::result rows;
+    PARLEY_RETURN_IF_ERROR(Transact(connection, [&](pqxx::work& tx) -> absl::Status {
+      rows = tx.exec_params(
+          "SELECT record_id, value FROM directory_records WHERE record_id > $1 "
+          "ORDER BY record_id LIMIT $2",
+          last_id, options_.batch_max);
+      return absl::OkStatus();
+    }));
+    std::vector<kafka::OutRecord> records;
+    for (const pqxx::row& row : rows) {
+      last_id = row[0].c_str();
+      records.push_back(ToRecord(last_id, postgres::FromBytea(row[1].c_str())));
+    }
+    total += static_cast<std::int64_t>(records.size());
+    const bool last_page = static_cast<int>(records.size()) < options_.batch_max;
+    if (last_page) {
+      DirectoryRecord marker;
+      marker.set_version(ToMicros(clock_.Now()));
+      marker.mutable_complete()->set_at_us(marker.version());
+      marker.mutable_complete()->set_records(total);
+      records.push_back(ToRecord("complete", marker.SerializeAsString()));
+    }
+    for (const bool acknowledged : ProduceBatch(producer_, records, stop)) {
+      if (acknowledged) continue;
+      return Unavailable("KAFKA_UNAVAILABLE", "Kafka did not take all directory records.");
+    }
+    if (last_page) break;
+  }
+  telemetry::Info("directory_republished", {{"records", total}});
+  return absl::OkStatus();
+}
+
+}  // namespace parley::gateway::relay
