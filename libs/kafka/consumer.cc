@@ -138,6 +138,7 @@ absl::Status Consumer::Rewind(const std::vector<Record>& records) {
 std::int64_t Consumer::Generation() const { return state_->generation; }
 
 std::int64_t Consumer::Lag() const {
+  if (state_->generation == 0) return -1;
   rd_kafka_topic_partition_list_t* raw = nullptr;
   if (rd_kafka_assignment(state_->handle.get(), &raw) != RD_KAFKA_RESP_ERR_NO_ERROR) return -1;
   const PartitionList assigned(raw);

@@ -1,5 +1,6 @@
 #include "libs/kafka/log_reader.h"
 
+#include <algorithm>
 #include <map>
 
 #include "libs/base/status.h"
@@ -14,6 +15,9 @@ constexpr int kMetadataWaitMs = 2000;
 struct LogReader::State {
   LogReaderOptions options;
   Handle handle;
+  // Asks for ends. The reader's own connection would not do: a broker answers the requests of one
+  // connection in turn, so a question waits behind a fetch that waits for records.
+  Handle asker;
   bool assigned = false;
   // What is still to be read of the start, by partition: the end offset then.
   std::map<std::int32_t, std::int64_t> start_end;
@@ -50,6 +54,26 @@ struct LogReader::State {
     start_end = std::move(ends);
     assigned = true;
     return absl::OkStatus();
+  }
+
+  // The end offset of each assigned partition at this moment, by one request to each broker.
+  absl::StatusOr<std::map<std::int32_t, std::int64_t>> Ends(milliseconds wait) {
+    if (asker == nullptr) {
+      PARLEY_ASSIGN_OR_RETURN(Conf conf, MakeConf(options.brokers, options.client_id, {}));
+      PARLEY_ASSIGN_OR_RETURN(asker, MakeHandle(RD_KAFKA_CONSUMER, std::move(conf)));
+    }
+    rd_kafka_topic_partition_list_t* raw = nullptr;
+    PARLEY_RETURN_IF_ERROR(ToStatus(rd_kafka_assignment(handle.get(), &raw)));
+    const PartitionList list(raw);
+    for (int i = 0; i < list->cnt; ++i) list->elems[i].offset = RD_KAFKA_OFFSET_END;
+    PARLEY_RETURN_IF_ERROR(ToStatus(
+        rd_kafka_offsets_for_times(asker.get(), list.get(), static_cast<int>(wait.count()))));
+    std::map<std::int32_t, std::int64_t> ends;
+    for (int i = 0; i < list->cnt; ++i) {
+      PARLEY_RETURN_IF_ERROR(ToStatus(list->elems[i].err));
+      ends[list->elems[i].partition] = list->elems[i].offset;
+    }
+    return ends;
   }
 
   void Advance(std::int32_t partition, std::int64_t position) {
@@ -105,22 +129,11 @@ bool LogReader::ReachedStartEnd() const { return state_->assigned && state_->sta
 
 bool LogReader::AtEnd(milliseconds wait) {
   if (!ReachedStartEnd()) return false;
-  rd_kafka_topic_partition_list_t* raw = nullptr;
-  if (rd_kafka_assignment(state_->handle.get(), &raw) != RD_KAFKA_RESP_ERR_NO_ERROR) return false;
-  const PartitionList list(raw);
-  for (int i = 0; i < list->cnt; ++i) {
-    std::int64_t low = 0;
-    std::int64_t high = 0;
-    const std::int32_t partition = list->elems[i].partition;
-    if (rd_kafka_query_watermark_offsets(state_->handle.get(), state_->options.topic.c_str(),
-                                         partition, &low, &high, static_cast<int>(wait.count())) !=
-        RD_KAFKA_RESP_ERR_NO_ERROR) {
-      return false;
-    }
-    const auto at = state_->next.find(partition);
-    if (high > low && (at == state_->next.end() || at->second < high)) return false;
-  }
-  return true;
+  const auto ends = state_->Ends(wait);
+  return ends.ok() && std::all_of(ends->begin(), ends->end(), [this](const auto& end) {
+           const auto at = state_->next.find(end.first);
+           return end.second == 0 || (at != state_->next.end() && at->second >= end.second);
+         });
 }
 
 }  // namespace parley::kafka

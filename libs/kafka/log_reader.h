@@ -32,8 +32,8 @@ class LogReader {
   // the brokers.
   bool ReachedStartEnd() const;
 
-  // True if, at this moment, the brokers answer and nothing is left to read in any partition; asks
-  // the brokers, so it may block up to `wait`.
+  // True if, at this moment, the brokers answer and Poll has reached the end of every partition;
+  // asks the brokers, which takes about a millisecond and at most `wait`.
   bool AtEnd(std::chrono::milliseconds wait);
 
  private:

@@ -18,6 +18,11 @@ namespace {
 
 using std::chrono::milliseconds;
 
+absl::Status TimedOut() {
+  return ErrorStatus(absl::StatusCode::kDeadlineExceeded, "KAFKA_TIMEOUT",
+                     "Kafka did not acknowledge in time.");
+}
+
 void OnDelivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
   const std::unique_ptr<Delivered> delivered(static_cast<Delivered*>(message->_private));
   static_cast<std::atomic<int>*>(opaque)->fetch_sub(1);
@@ -144,15 +149,17 @@ absl::Status Producer::ProduceAndWait(std::span<const OutRecord> records, millis
   }
   std::unique_lock lock(wait->mutex);
   if (!wait->done.wait_for(lock, deadline, [&] { return wait->left == 0; })) {
-    return ErrorStatus(absl::StatusCode::kDeadlineExceeded, "KAFKA_TIMEOUT",
-                       "Kafka did not acknowledge in time.");
+    return TimedOut();
   }
   return wait->first_error;
 }
 
 absl::Status Producer::Flush(milliseconds deadline) {
   const std::shared_lock lock(state_->mutex);
-  return ToStatus(rd_kafka_flush(state_->handle.get(), static_cast<int>(deadline.count())));
+  const rd_kafka_resp_err_t error =
+      rd_kafka_flush(state_->handle.get(), static_cast<int>(deadline.count()));
+  if (error == RD_KAFKA_RESP_ERR__TIMED_OUT) return TimedOut();
+  return ToStatus(error);
 }
 
 absl::Status Producer::Ping(milliseconds wait) const {

@@ -38,10 +38,11 @@ absl::Status CurrentExceptionToStatus() {
   } catch (const pqxx::insufficient_resources& error) {
     return ErrorStatus(absl::StatusCode::kResourceExhausted, "DATABASE_FULL", error.what());
   } catch (const pqxx::sql_error& error) {
-    // 57P0x: the server shuts down or starts; 57014: a time-out; 55P03: a lock was not free; 53:
+    // 57014: a time-out; 55P03: a lock was not free; 57P0x: the server shuts down or starts; 53:
     // full.
     const std::string state = error.sqlstate();
-    if (state.starts_with("57") || state.starts_with("08") || state == "55P03") {
+    if (state == "57014" || state == "55P03") return Unavailable("DATABASE_TIMEOUT", error.what());
+    if (state.starts_with("57") || state.starts_with("08")) {
       return Unavailable("DATABASE_UNAVAILABLE", error.what());
     }
     if (state.starts_with("40")) {
@@ -142,7 +143,7 @@ absl::Status Pool::Transact(const std::function<absl::Status(pqxx::work&)>& body
       return absl::OkStatus();
     } catch (...) {
       const absl::Status status = CurrentExceptionToStatus();
-      const bool broken = absl::IsUnavailable(status);
+      const bool broken = absl::IsUnavailable(status) && ErrorReason(status) != "DATABASE_TIMEOUT";
       if (broken) lease.Drop();
       // An idle connection that died while nobody looked: nothing was done, so try another.
       if (broken && reused && !committing) continue;

@@ -34,9 +34,10 @@ struct PoolOptions {
 absl::StatusOr<std::unique_ptr<pqxx::connection>> Connect(const PoolOptions& options);
 
 // Our code for the exception in flight; call inside `catch (...)`. Broken connections and
-// shutdowns are kUnavailable, deadlocks and serialization failures kAborted, unique violations
-// kAlreadyExists (reason: the constraint's name), check and foreign-key violations and bad values
-// kInvalidArgument, a full disk kResourceExhausted; all else kInternal.
+// shutdowns are kUnavailable, as are statements and locks that took too long (DATABASE_TIMEOUT);
+// deadlocks and serialization failures kAborted, unique violations kAlreadyExists (reason: the
+// constraint's name), check and foreign-key violations and bad values kInvalidArgument, a full disk
+// kResourceExhausted; all else kInternal.
 absl::Status CurrentExceptionToStatus();
 
 // Thread-safe. Connects on first use; a broken connection is thrown away.
