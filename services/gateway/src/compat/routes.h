@@ -12,6 +12,7 @@
 #include "api/services.h"
 #include "libs/http/admin.h"
 #include "libs/rpc/method_table.h"
+#include "parley/v1/channel.pb.h"
 
 namespace parley::gateway::compat {
 
