@@ -14,7 +14,6 @@ namespace parley::ingest {
 namespace {
 
 constexpr int kBadRequest = 400;
-constexpr int kUnsupportedMediaType = 415;
 constexpr int kTooLarge = 413;
 constexpr int kServiceUnavailable = 503;
 constexpr std::size_t kIdempotencyTokenBytesMax = 128;
@@ -60,8 +59,7 @@ std::optional<Refusal> ReadParams(const WebhookRequest& request, twilio::FormPar
     return Refusal{kBadRequest, "HEADER_INVALID", "I-Twilio-Idempotency-Token is no token."};
   }
   if (!request.is_get && !IsForm(request.content_type)) {
-    return Refusal{kUnsupportedMediaType, "CONTENT_TYPE",
-                   "Twilio sends webhooks as application/x-www-form-urlencoded."};
+    return NoForm();
   }
   auto parsed = twilio::ParseForm(request.is_get ? QueryOf(request.target) : request.body);
   if (!parsed.ok()) return FromStatus(parsed.status());

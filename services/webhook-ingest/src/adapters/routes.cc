@@ -61,23 +61,39 @@ std::string Dump(const nlohmann::json& json) {
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-void Respond(const Route& route, const Refusal& refusal, httplib::Response& response) {
-  nlohmann::json error = {{"code", refusal.reason}, {"message", refusal.message}};
-  nlohmann::json body;
+std::string RefusalBody(const Route& route, const Refusal& refusal) {
   if (route.legacy) {
-    body = {{"success", false}, {"error", std::move(error)}};
-  } else {
-    error = {{"code", refusal.http_status},
-             {"message", refusal.message},
-             {"details",
-              {{{"@type", "type.googleapis.com/google.rpc.ErrorInfo"},
-                {"reason", refusal.reason},
-                {"domain", "parley"}}}}};
-    body = {{"error", std::move(error)}};
+    return Dump(
+        {{"success", false}, {"error", {{"code", refusal.reason}, {"message", refusal.message}}}});
   }
+  return Dump({{"error",
+                {{"code", refusal.http_status},
+                 {"message", refusal.message},
+                 {"details",
+                  {{{"@type", "type.googleapis.com/google.rpc.ErrorInfo"},
+                    {"reason", refusal.reason},
+                    {"domain", "parley"}}}}}}});
+}
+
+void Respond(const Route& route, const Refusal& refusal, httplib::Response& response) {
   response.status = refusal.http_status;
   if (refusal.http_status == kServiceUnavailable) response.set_header("Retry-After", "1");
-  response.set_content(Dump(body), "application/json");
+  response.set_content(RefusalBody(route, refusal), "application/json");
+}
+
+// For requests whose end is not known: what follows on the connection cannot be read.
+void RespondAndClose(const Route& route, const Refusal& refusal, httplib::Response& response) {
+  response.status = refusal.http_status;
+  response.set_header("Connection", "close");
+  std::string body = RefusalBody(route, refusal);
+  const std::size_t bytes = body.size();
+  // cpp-httplib closes a connection only when writing fails: write all, then say that it failed.
+  response.set_content_provider(
+      bytes, "application/json",
+      [body = std::move(body)](std::size_t offset, std::size_t, httplib::DataSink& sink) {
+        sink.write(body.data() + offset, body.size() - offset);
+        return false;
+      });
 }
 
 void CountRefusal(const Route& route, const std::string& reason, int http_status) {
@@ -109,10 +125,22 @@ class Handler {
   void Post(const httplib::Request& request, httplib::Response& response,
             const httplib::ContentReader& reader) const {
     const auto begun = clock_.Steady();
+    if (request.is_multipart_form_data()) {  // The library does not hand out its bytes.
+      const Refusal refusal = NoForm();
+      RespondAndClose(route_, refusal, response);
+      CountRefusal(route_, refusal.reason, refusal.http_status);
+      return;
+    }
     const auto body = http::ReadBody(request, reader, twilio::kWebhookBodyBytesMax);
     if (!body.ok()) {
-      // Answered by the library: it knows whether the connection can go on.
-      http::RespondError(response, body.status());
+      if (route_.legacy) {
+        RespondAndClose(route_,
+                        {http::HttpStatus(body.status()), ErrorReason(body.status()),
+                         std::string(body.status().message())},
+                        response);
+      } else {
+        http::RespondError(response, body.status());  // Keeps the connection where it can go on.
+      }
       CountRefusal(route_, ErrorReason(body.status()), response.status);
       return;
     }

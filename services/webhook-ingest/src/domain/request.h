@@ -28,4 +28,9 @@ struct Refusal {
   bool operator==(const Refusal&) const = default;
 };
 
+// Of a request whose body is no form.
+inline Refusal NoForm() {
+  return {415, "CONTENT_TYPE", "Twilio sends webhooks as application/x-www-form-urlencoded."};
+}
+
 }  // namespace parley::ingest

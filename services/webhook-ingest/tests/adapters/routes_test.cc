@@ -107,6 +107,23 @@ TEST_F(RoutesTest, LargeBodiesUpToTheLimitPassAndTheConnectionSurvivesOneThatIsT
   EXPECT_EQ(Post(SignedPost(kMessageTarget, MessageParams(), kTokenA))->status, 200);
 }
 
+TEST_F(RoutesTest, MultipartIsNoForm) {
+  const auto answer = client_->Post(kMessageTarget, httplib::Headers(), "--x\r\n",
+                                    "multipart/form-data; boundary=x");
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 415);
+  EXPECT_THAT(answer->body, HasSubstr("CONTENT_TYPE"));
+}
+
+TEST_F(RoutesTest, OldRoutesRefuseLargeBodiesInTheirOwnForm) {
+  const auto answer =
+      Post(SignedPost("/api/webhooks/sms", MessageParams(std::string(70'000, 'x')), kTokenA));
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 413);
+  EXPECT_THAT(answer->body, HasSubstr(R"("success":false)"));
+  EXPECT_THAT(answer->body, HasSubstr("BODY_TOO_LARGE"));
+}
+
 TEST_F(RoutesTest, HugeHeadersAreRefused) {
   const SignedWebhook webhook = SignedPost(kMessageTarget, MessageParams(), kTokenA);
   httplib::Headers headers = {{"X-Twilio-Signature", webhook.signature}};
