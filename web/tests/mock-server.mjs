@@ -1,7 +1,7 @@
 // A stand-in for Parley's gateway, in memory: the routes that the page uses, and the live stream.
 // `npm run mock` serves the built page beside it; tests start it on a free port.
-// Controls for tests: POST /mock/inbound {from, body, media?, late?}, POST /mock/fail {path, times,
-// code}, POST /mock/drop (ends all live streams).
+// Controls for tests: POST /mock/inbound {from, message: {body, …}}, POST /mock/fail
+// {path, times, code}, POST /mock/drop (ends all live streams).
 import { createServer } from 'node:http'
 import { readFile } from 'node:fs/promises'
 import { extname, join, normalize, sep } from 'node:path'
@@ -20,7 +20,8 @@ export const PASSWORD = 'correct horse'
 
 const PICTURE =
   '<svg xmlns="http://www.w3.org/2000/svg" width="320" height="220">' +
-  '<rect width="320" height="220" fill="#c8dfd6"/><circle cx="160" cy="110" r="60" fill="#e39a5c"/>' +
+  '<rect width="320" height="220" fill="#c8dfd6"/>' +
+  '<circle cx="160" cy="110" r="60" fill="#e39a5c"/>' +
   '<rect x="130" y="155" width="60" height="30" rx="6" fill="#8a5a3c"/></svg>'
 
 const CHANNEL = {
@@ -327,9 +328,8 @@ export async function startMock({ port = 0, seeded = true, stepMs = 700 } = {}) 
   function control(path, body, response) {
     if (path === '/mock/inbound') {
       const conversation = conversationOf(body.from, body.medium ?? 'MEDIUM_SMS', body.title)
-      const { from: _from, medium: _medium, title: _title, ...fields } = body
-      append(conversation, { author: 'AUTHOR_CUSTOMER', ...fields })
-      answerByAi(conversation, fields.body)
+      append(conversation, { author: 'AUTHOR_CUSTOMER', ...body.message })
+      answerByAi(conversation, body.message.body)
     } else if (path === '/mock/fail') {
       failures.push(body)
     } else if (path === '/mock/drop') {

@@ -7,6 +7,8 @@ export interface AiView {
   tone: AiTone
   // For a badge.
   label: string
+  // For a list; empty where there is nothing to mention.
+  short: string
   // In a sentence.
   explanation: string
   canTakeOver: boolean
@@ -21,6 +23,7 @@ export function aiViewOf(conversation: Conversation): AiView {
       return {
         tone: 'on',
         label: 'AI answers',
+        short: '',
         explanation: 'The AI answers the next message.',
         canTakeOver: true,
         canHandBack: false,
@@ -30,6 +33,7 @@ export function aiViewOf(conversation: Conversation): AiView {
       return {
         tone: 'busy',
         label: 'AI is answering',
+        short: 'Answering',
         explanation: 'The AI is about to answer. Taking over drops its answer.',
         canTakeOver: true,
         canHandBack: false,
@@ -39,6 +43,7 @@ export function aiViewOf(conversation: Conversation): AiView {
       return {
         tone: 'person',
         label: 'Taken over',
+        short: 'Taken over',
         explanation: 'A person answers here; the AI is silent until you hand back.',
         canTakeOver: false,
         canHandBack: true,
@@ -48,6 +53,7 @@ export function aiViewOf(conversation: Conversation): AiView {
       return {
         tone: 'off',
         label: 'Opted out',
+        short: 'Opted out',
         explanation: 'The customer opted out; the AI is silent.',
         canTakeOver: false,
         canHandBack: false,
@@ -58,6 +64,7 @@ export function aiViewOf(conversation: Conversation): AiView {
       return {
         tone: 'off',
         label: 'AI off',
+        short: 'AI off',
         explanation: 'The AI does not answer here.',
         canTakeOver: false,
         canHandBack: false,
