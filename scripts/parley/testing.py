@@ -319,6 +319,8 @@ class Run:
                 else:
                     text = "\n".join(test.get("failureMessages") or [test["status"]])
                     outcome.failures.append(f"web: {name}: {test['fullName']}\n{_tail(text)}")
+        if done.returncode != 0 and not outcome.failures:
+            outcome.failures.append(f"web: vitest failed\n{_tail(done.stdout)}")
         return outcome
 
 
