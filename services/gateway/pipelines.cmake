@@ -5,6 +5,10 @@ set(GATEWAY_PIPELINE_SOURCES
     src/domain/message.cc
     src/domain/status.cc
     src/domain/turn.cc
+    src/live/events.cc
+    src/live/feed.cc
+    src/live/server.cc
+    src/live/sse.cc
     src/projector/projector.cc
     src/projector/records.cc
     src/relay/batch.cc

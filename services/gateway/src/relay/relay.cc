@@ -207,9 +207,6 @@ absl::Status Relay::Sweep(pqxx::connection& connection) {
   const Expiry expiries[] = {
       {"live_events", "created_at < " + now + " - interval '" +
                           std::to_string(options_.live_kept.count()) + " hours'"},
-      {"live_tickets", "expires_at < " + now},
-      {"idempotency_keys", "created_at < " + now + " - interval '24 hours'"},
-      {"sessions", "expires_at < " + now},
       {"early_statuses", "at < " + now + " - interval '7 days'"},
   };
   for (const Expiry& expiry : expiries) {
