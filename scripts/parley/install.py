@@ -22,11 +22,12 @@ NODE_VERSION = "22.14.0"  # Fetched through npm where Debian's Node.js is too ol
 NPM_VERSION = "10.9.2"
 BUF_VERSION = "1.50.0"
 GOOGLEAPIS_VERSION = "1.66.0"
-# Go tools that check deploy/k8s, and the Go that builds them where there is none
-# or an older one; it comes through the Go module proxy.
+# Go tools that check deploy/k8s and generate api/openapi.yaml, and the Go that builds
+# them where there is none or an older one; it comes through the Go module proxy.
 GO_TOOLS = {
     "kustomize": "sigs.k8s.io/kustomize/kustomize/v5@v5.6.0",
     "kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform@v0.6.7",
+    "protoc-gen-openapi": "github.com/google/gnostic/cmd/protoc-gen-openapi@v0.7.1",
 }
 GO_VERSION = "1.24.4"
 _DISK_BYTES_MIN = 3 << 30
