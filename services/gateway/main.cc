@@ -1,7 +1,10 @@
 // gateway: the store, the API, live updates, and what moves messages in and out. Composition only.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -14,15 +17,21 @@
 #include "bootstrap/bootstrap.h"
 #include "compat/routes.h"
 #include "config.h"
+#include "dispatcher/dispatcher.h"
 #include "libs/base/clock.h"
 #include "libs/base/shutdown.h"
 #include "libs/config/config.h"
 #include "libs/http/admin.h"
 #include "libs/http/server.h"
 #include "libs/kafka/admin.h"
+#include "libs/kafka/producer.h"
 #include "libs/postgres/migrate.h"
+#include "libs/redis/redis.h"
 #include "libs/rpc/grpc_server.h"
 #include "libs/telemetry/log.h"
+#include "live/server.h"
+#include "projector/projector.h"
+#include "relay/relay.h"
 #include "roles.h"
 
 namespace parley::gateway {
@@ -34,6 +43,8 @@ namespace {
 constexpr std::chrono::seconds kTopicsDeadline{60};
 constexpr std::chrono::seconds kSweepEvery{600};
 constexpr int kWorkerConnections = 4;
+constexpr int kPipelineConnections = 7;  // Five topics of the projector; the dispatcher.
+constexpr std::chrono::milliseconds kKafkaPing{800};
 
 postgres::PoolOptions PoolFor(const Config& config, const char* role, int connections) {
   return {.url = config.database_url,
@@ -136,21 +147,145 @@ class ApiRole {
   api::Janitor janitor_;
 };
 
+// The role "live".
+class LiveRole {
+ public:
+  LiveRole(const Config& config, ApiParts& parts)
+      : events_(parts.worker),
+        server_(
+            {.bind_address = config.bind_address,
+             .port = config.live_port,
+             .connections_max = config.live_connections,
+             .allowed_origins = config.AllowedOrigins(),
+             .session_cookie = std::string(kSessionCookie),
+             .redis = {.url = config.redis_url}},
+            [&parts](const live::Credential& credential) {
+              return Authorize(parts.authenticator, credential);
+            },
+            events_, SystemClock()) {}
+
+  absl::Status Start() { return server_.Start(); }
+  void Stop() { server_.Stop(); }
+
+ private:
+  static absl::StatusOr<std::string> Authorize(const Authenticator& authenticator,
+                                               const live::Credential& credential) {
+    if (!credential.ticket.empty()) return authenticator.TakeLiveTicket(credential.ticket);
+    rpc::CallContext call;
+    call.credential = credential.token;
+    call.credential_is_cookie = credential.from_cookie;
+    PARLEY_RETURN_IF_ERROR(authenticator.Authenticate(call));
+    return call.organization_id;
+  }
+
+  live::StoredEvents events_;
+  live::Server server_;
+};
+
+// The roles "projector", "relay" and "dispatcher": whichever of them this replica runs.
+class PipelineRoles {
+ public:
+  static absl::StatusOr<std::unique_ptr<PipelineRoles>> Create(const Config& config,
+                                                               const std::set<Role>& roles,
+                                                               const ApiParts& parts) {
+    PARLEY_ASSIGN_OR_RETURN(auto producer,
+                            kafka::Producer::Create({.brokers = config.kafka_brokers,
+                                                     .client_id = "gateway",
+                                                     .linger = std::chrono::milliseconds(0)}));
+    return std::make_unique<PipelineRoles>(config, roles, parts, std::move(producer));
+  }
+
+  PipelineRoles(const Config& config, const std::set<Role>& roles, const ApiParts& parts,
+                std::unique_ptr<kafka::Producer> producer)
+      : producer_(std::move(producer)),
+        pool_(PoolFor(config, "gateway_worker", kPipelineConnections)) {
+    const store::AppendPolicy append{
+        .turn_keys = {.master = &parts.master_keys, .directory = &parts.directory_keys}};
+    if (roles.contains(Role::kRelay)) {
+      publisher_ = std::make_unique<redis::Publisher>(redis::Options{.url = config.redis_url});
+      relay_ = std::make_unique<relay::Relay>(
+          relay::RelayOptions{.database = PoolFor(config, "gateway_worker", 1)}, *producer_,
+          [this](std::string channel, std::string message) {
+            publisher_->Publish(std::move(channel), std::move(message));
+          },
+          SystemClock());
+    }
+    if (roles.contains(Role::kProjector)) {
+      projector_ = std::make_unique<projector::Projector>(
+          projector::ProjectorOptions{
+              .brokers = config.kafka_brokers,
+              .reply_age_max = config.reply_age_max,
+              .channel_defaults = {.ai_enabled = config.AiEnabledByDefault(),
+                                   .ai_delay =
+                                       std::chrono::milliseconds(config.ai_response_delay_ms),
+                                   .ai_provider = config.ai_provider},
+              .append = append},
+          pool_, *producer_, SystemClock());
+    }
+    if (roles.contains(Role::kDispatcher)) {
+      dispatcher_ = std::make_unique<dispatcher::Dispatcher>(
+          dispatcher::DispatcherOptions{.database = PoolFor(config, "gateway_worker", 1),
+                                        .append = append},
+          pool_, SystemClock());
+    }
+  }
+
+  absl::Status Start() {
+    if (relay_ != nullptr) relay_->Start();
+    if (dispatcher_ != nullptr) dispatcher_->Start();
+    return projector_ != nullptr ? projector_->Start() : absl::OkStatus();
+  }
+
+  // Intake first, and the relay last: it publishes what the others still wrote.
+  void Stop() {
+    if (projector_ != nullptr) projector_->Stop();
+    if (dispatcher_ != nullptr) dispatcher_->Stop();
+    if (relay_ != nullptr) relay_->Stop();
+  }
+
+  absl::Status PingKafka() const { return producer_->Ping(kKafkaPing); }
+
+ private:
+  const std::unique_ptr<kafka::Producer> producer_;
+  postgres::Pool pool_;
+  std::unique_ptr<redis::Publisher> publisher_;
+  std::unique_ptr<relay::Relay> relay_;
+  std::unique_ptr<projector::Projector> projector_;
+  std::unique_ptr<dispatcher::Dispatcher> dispatcher_;
+};
+
+bool RunsPipelines(const std::set<Role>& roles) {
+  return roles.contains(Role::kProjector) || roles.contains(Role::kRelay) ||
+         roles.contains(Role::kDispatcher);
+}
+
 absl::Status Serve(const Config& config, const std::set<Role>& roles) {
   Shutdown shutdown;
   PARLEY_ASSIGN_OR_RETURN(const auto parts, ApiParts::Create(config));
-  http::AdminServer admin(config.bind_address, config.admin_port,
-                          {{"database", [&] { return parts->worker.Ping(); }}});
-  PARLEY_RETURN_IF_ERROR(admin.Start());
   std::unique_ptr<ApiRole> api;
-  if (roles.contains(Role::kApi)) {
-    api = std::make_unique<ApiRole>(config, *parts);
-    PARLEY_RETURN_IF_ERROR(api->Start());
+  std::unique_ptr<LiveRole> live;
+  std::unique_ptr<PipelineRoles> pipelines;
+  std::vector<http::ReadyCheck> checks{{"database", [&] { return parts->worker.Ping(); }}};
+  if (roles.contains(Role::kApi)) api = std::make_unique<ApiRole>(config, *parts);
+  if (roles.contains(Role::kLive)) live = std::make_unique<LiveRole>(config, *parts);
+  if (RunsPipelines(roles)) {
+    PARLEY_ASSIGN_OR_RETURN(pipelines, PipelineRoles::Create(config, roles, *parts));
   }
+  if (roles.contains(Role::kProjector) || roles.contains(Role::kRelay)) {
+    checks.push_back({"kafka", [&] { return pipelines->PingKafka(); }});
+  }
+  http::AdminServer admin(config.bind_address, config.admin_port, std::move(checks));
+  PARLEY_RETURN_IF_ERROR(admin.Start());
+  if (pipelines != nullptr) PARLEY_RETURN_IF_ERROR(pipelines->Start());
+  if (live != nullptr) PARLEY_RETURN_IF_ERROR(live->Start());
+  if (api != nullptr) PARLEY_RETURN_IF_ERROR(api->Start());
   telemetry::Info("started", {{"server_url", config.server_url}});
+
   shutdown.Wait();
   telemetry::Info("stopping");
   if (api != nullptr) api->Stop();
+  if (live != nullptr) live->Stop();
+  if (pipelines != nullptr) pipelines->Stop();
   admin.Stop();
   return absl::OkStatus();
 }
@@ -162,7 +297,8 @@ absl::Status Migrate(const Config& config) {
                              kTopicsDeadline);
 }
 
-absl::Status Bootstrap(const Config& config, const std::string& credentials_file) {
+absl::Status Bootstrap(const Config& config, const std::string& credentials_file,
+                       std::string& answer) {
   nlohmann::json known = nlohmann::json::object();
   if (!credentials_file.empty()) {
     PARLEY_ASSIGN_OR_RETURN(known, bootstrap::ReadCredentials(credentials_file));
@@ -178,8 +314,27 @@ absl::Status Bootstrap(const Config& config, const std::string& credentials_file
   if (!credentials_file.empty()) {
     PARLEY_RETURN_IF_ERROR(bootstrap::WriteCredentials(credentials_file, credentials));
   }
-  std::printf("%s\n", credentials.dump().c_str());
+  answer = credentials.dump() + "\n";
   return absl::OkStatus();
+}
+
+// Runs a command whose standard output is its answer and nothing else: meanwhile log lines go to
+// standard error, and so does a failure, as a sentence.
+int RunCommand(const std::function<absl::Status(std::string& answer)>& command) {
+  std::fflush(stdout);
+  const int output = ::dup(STDOUT_FILENO);
+  ::dup2(STDERR_FILENO, STDOUT_FILENO);
+  std::string answer;
+  const absl::Status status = command(answer);
+  std::fflush(stdout);
+  ::dup2(output, STDOUT_FILENO);
+  ::close(output);
+  if (!status.ok()) {
+    std::fprintf(stderr, "gateway: %s\n", std::string(status.message()).c_str());
+    return EXIT_FAILURE;
+  }
+  std::printf("%s", answer.c_str());
+  return EXIT_SUCCESS;
 }
 
 int Main(int argc, char** argv) {
@@ -205,12 +360,10 @@ int Main(int argc, char** argv) {
   const auto config = config::Load<Config>();
   absl::Status status = config.ok() ? Validate(*config) : config.status();
   if (*migrate || *bootstrap) {
-    // Their standard output is for what was asked for; errors are for people.
-    if (status.ok()) status = *migrate ? Migrate(*config) : Bootstrap(*config, credentials_file);
-    if (!status.ok()) {
-      std::fprintf(stderr, "gateway: %s\n", std::string(status.message()).c_str());
-    }
-    return status.ok() ? EXIT_SUCCESS : EXIT_FAILURE;
+    return RunCommand([&](std::string& answer) {
+      if (!status.ok()) return status;
+      return *migrate ? Migrate(*config) : Bootstrap(*config, credentials_file, answer);
+    });
   }
   telemetry::InitLogging("gateway", config.ok() ? config->log_level : "info");
   const auto roles = ParseRoles(roles_text);
