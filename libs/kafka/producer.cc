@@ -3,6 +3,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <list>
+#include <map>
 #include <mutex>
 #include <shared_mutex>
 #include <thread>
@@ -29,6 +30,11 @@ void OnDelivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
   if (*delivered) (*delivered)(ToStatus(message->err));
 }
 
+struct TopicDeleter {
+  void operator()(rd_kafka_topic_t* topic) const { rd_kafka_topic_destroy(topic); }
+};
+using Topics = std::map<std::string, std::unique_ptr<rd_kafka_topic_t, TopicDeleter>, std::less<>>;
+
 }  // namespace
 
 struct Producer::State {
@@ -36,6 +42,7 @@ struct Producer::State {
   std::atomic<int> in_flight{0};
   mutable std::shared_mutex mutex;  // Exclusive only while a client is replaced.
   Handle handle;
+  Topics topics;  // Of `handle`, so they go before it; asked about once each.
   std::jthread poller;
 
   absl::StatusOr<Handle> MakeClient() {
@@ -62,12 +69,26 @@ struct Producer::State {
     absl::StatusOr<Handle> fresh = MakeClient();
     if (!fresh.ok()) return;
     Handle old;
+    Topics old_topics;  // Go before `old`.
     {
       const std::unique_lock lock(mutex);
+      old_topics = std::exchange(topics, {});
       old = std::exchange(handle, *std::move(fresh));
     }
     rd_kafka_purge(old.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
     rd_kafka_flush(old.get(), 1000);
+  }
+
+  // Producing by name alone leaves the first record of a topic waiting for a scan that runs once a
+  // second; a topic that is opened is asked about at once.
+  void OpenTopic(const std::string& name) {
+    const std::unique_lock lock(mutex);
+    auto& topic = topics[name];
+    if (topic == nullptr) topic.reset(rd_kafka_topic_new(handle.get(), name.c_str(), nullptr));
+  }
+  bool IsOpen(const std::string& name) const {
+    const std::shared_lock lock(mutex);
+    return topics.find(name) != topics.end();
   }
 
   void Poll(const std::stop_token& stop) {
@@ -108,6 +129,7 @@ absl::Status Producer::Produce(const OutRecord& record, Delivered delivered) {
     }
   }
   auto opaque = std::make_unique<Delivered>(std::move(delivered));
+  if (!state_->IsOpen(record.topic)) state_->OpenTopic(record.topic);
   const std::shared_lock lock(state_->mutex);
   state_->in_flight.fetch_add(1);
   const rd_kafka_resp_err_t error = rd_kafka_producev(
