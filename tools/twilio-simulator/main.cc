@@ -31,6 +31,8 @@ Usage: twilio-simulator [serve] [FLAG VALUE]...
                          +1500...:toll-free, ...:mobile, ...:short-code
   --sms-url URL          their SmsUrl at the start
   --voice-url URL        their VoiceUrl at the start
+  --state-file FILE      keeps accounts, numbers and their settings, services, templates
+                         and opt-outs over a restart; without it nothing is kept
   --sandbox NUMBER       WhatsApp's sandbox number; none without it
   --admin-free           /simulator/v1 never asks for credentials; without it, it
                          does when it listens on more than the loopback address
@@ -39,7 +41,8 @@ Usage: twilio-simulator [serve] [FLAG VALUE]...
 Each is also read from the environment: SIMULATOR_PORT, SIMULATOR_BIND_ADDRESS,
 SIMULATOR_PUBLIC_URL, SIMULATOR_ACCOUNT_SID, SIMULATOR_AUTH_TOKEN,
 SIMULATOR_TEST_ACCOUNT_SID, SIMULATOR_TEST_AUTH_TOKEN, SIMULATOR_NUMBERS,
-SIMULATOR_SMS_URL, SIMULATOR_VOICE_URL, SIMULATOR_SANDBOX_NUMBER.
+SIMULATOR_SMS_URL, SIMULATOR_VOICE_URL, SIMULATOR_STATE_FILE,
+SIMULATOR_SANDBOX_NUMBER.
 A flag wins over its variable. The page at / is a customer's handset. Tests find
 the control endpoints under /simulator/v1; README.md lists them.
 )";
@@ -105,6 +108,7 @@ class Options {
       {"--numbers", "SIMULATOR_NUMBERS"},
       {"--sms-url", "SIMULATOR_SMS_URL"},
       {"--voice-url", "SIMULATOR_VOICE_URL"},
+      {"--state-file", "SIMULATOR_STATE_FILE"},
       {"--sandbox", "SIMULATOR_SANDBOX_NUMBER"},
   };
   std::map<std::string, std::string> values_;
@@ -175,6 +179,10 @@ int Serve(const Options& options) {
     number->settings["sms_url"] = options.Get("--sms-url");
     number->settings["voice_url"] = options.Get("--voice-url");
   }
+  if (const std::string path = options.Get("--state-file"); !path.empty()) {
+    const std::string error = simulator.KeepState(path);
+    if (!error.empty()) return Fail(path + ": " + error);
+  }
 
   Control control(simulator, !loopback && !options.admin_free);
   Api api(simulator, control);
@@ -186,6 +194,7 @@ int Serve(const Options& options) {
   boost::asio::signal_set signals(io, SIGINT, SIGTERM);
   signals.async_wait([&io](boost::system::error_code, int) { io.stop(); });
   io.run();
+  simulator.SaveState();
   return 0;
 }
 

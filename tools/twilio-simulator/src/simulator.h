@@ -33,6 +33,14 @@ class Simulator {
   void Watch(std::shared_ptr<EventStream> stream);
   void Reset();
 
+  // From now on keeps the world's lasting state in `path`, and reads it from there if it exists.
+  // Errors: a sentence. The file is replaced as a whole, so that a crash leaves the last one.
+  std::string KeepState(std::string path);
+  // Call it after whatever may have changed the lasting state; writes a little later.
+  void StateMayHaveChanged();
+  // Writes at once, if anything changed.
+  void SaveState();
+
  private:
   void OnTimer();
   void Tell(const Json& change);
@@ -44,6 +52,10 @@ class Simulator {
   boost::asio::steady_timer timer_;
   boost::asio::steady_timer heartbeat_;
   Micros timer_due_;
+  boost::asio::steady_timer save_timer_;
+  bool save_pending_ = false;
+  std::string state_path_;  // Empty: nothing is kept.
+  std::string saved_state_;
   std::unordered_map<std::uint64_t, std::function<void(const WebhookResult&)>> waiting_;
   std::vector<std::shared_ptr<EventStream>> watchers_;
 };

@@ -50,6 +50,11 @@ class MessageStore {
   // nullptr if it was forgotten or never was. The pointer lives until the next Append or Clear.
   Message* Find(std::uint64_t number);
   const Message* Find(std::uint64_t number) const;
+  // 0, the first account, for a message that was forgotten.
+  std::uint32_t AccountOf(std::uint64_t number) const {
+    const Message* message = Find(number);
+    return message == nullptr ? 0 : message->account;
+  }
   // Gives message `number`, which had none, its sender.
   void SetSender(std::uint64_t number, std::string_view from);
   // Numbers go on after a Clear: none comes twice.

@@ -118,6 +118,22 @@ void World::OnWebhook(const Webhook& webhook, const WebhookResult& result, Micro
     return;
   }
   ++counters.webhooks_failed;
+  // An answer that is no TwiML counts as a failed webhook: the fallback URL is asked next.
+  if (!webhook.fallback_url.empty() && !result.via_fallback) {
+    const std::uint32_t account =
+        call != nullptr ? call->account : messages_.AccountOf(webhook.message);
+    Webhook again = webhook;
+    Webhook& next =
+        Owe(webhook.kind, *accounts_[account], webhook.fallback_url, webhook.fallback_method);
+    again.id = next.id;
+    again.url = next.url;
+    again.method = next.method;
+    again.fallback_url.clear();
+    again.params.emplace_back("ErrorCode", std::to_string(std::get<TwimlError>(parsed).code));
+    again.params.emplace_back("ErrorUrl", webhook.url.substr(0, webhook.url.find('#')));
+    next = std::move(again);
+    return;
+  }
   if (call != nullptr) EndCall(*call, "failed", now);
 }
 
@@ -133,6 +149,7 @@ void World::Reset() {
   media_bytes_ = 0;
   uploads_.clear();
   upload_order_.clear();
+  upload_bytes_ = 0;
   calls_.clear();
   recordings_.clear();
   call_events_.clear();

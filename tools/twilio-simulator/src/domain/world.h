@@ -26,7 +26,7 @@
 namespace parley::simulator {
 
 inline constexpr std::size_t kCallsMax = 100'000;
-inline constexpr std::size_t kMediaBytesMax = 256 << 20;  // All stored media together.
+inline constexpr std::size_t kMediaBytesMax = 256 << 20;  // All media; and again all uploads.
 inline constexpr std::size_t kUploadBytesMax = 16 << 20;  // One picture of the handset.
 inline constexpr std::size_t kUploadsMax = 1000;
 inline constexpr std::size_t kResourcesMax = 100'000;  // Services, templates, numbers: each.
@@ -103,6 +103,11 @@ class World final : public Directory {
   Micros NextDue() const;
   std::vector<Webhook> TakeWebhooks() { return std::exchange(webhooks_, {}); }
   void OnWebhook(const Webhook& webhook, const WebhookResult& result, Micros now);
+  // What outlives a restart: accounts, numbers and their settings, services, templates, opt-outs.
+  Json SaveState() const;
+  // Takes over what SaveState gave; what the flags set up already is kept and completed. Returns a
+  // sentence if `state` is none.
+  std::string LoadState(const Json& state, Micros now);
   // Forgets all traffic; keeps accounts, numbers and their settings; turns all knobs back.
   void Reset();
 
@@ -265,6 +270,7 @@ class World final : public Directory {
   std::size_t media_bytes_ = 0;
   std::map<std::string, Media, std::less<>> uploads_;
   std::deque<std::string> upload_order_;
+  std::size_t upload_bytes_ = 0;
 
   std::deque<Call> calls_;
   std::deque<Recording> recordings_;

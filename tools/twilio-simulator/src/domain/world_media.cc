@@ -124,8 +124,12 @@ void World::DeleteMedia(std::string_view sid) {
 }
 
 std::string World::AddUpload(std::string bytes, std::string content_type, Micros now) {
-  while (upload_order_.size() >= kUploadsMax) {
-    uploads_.erase(upload_order_.front());
+  upload_bytes_ += bytes.size();
+  while (!upload_order_.empty() &&
+         (upload_order_.size() >= kUploadsMax || upload_bytes_ > kMediaBytesMax)) {
+    const auto oldest = uploads_.find(upload_order_.front());
+    upload_bytes_ -= oldest->second.bytes.size();
+    uploads_.erase(oldest);
     upload_order_.pop_front();
   }
   Media upload;

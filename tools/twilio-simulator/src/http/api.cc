@@ -307,6 +307,8 @@ HttpResponse Api::Answer(HttpRequest& request, Account& caller) {
   if (caller.test && !TestMay(call, method, product)) {
     return ErrorAnswer({20008, 403, "Resource not accessible with Test Account Credentials", {}});
   }
+  // Messages change nothing that lasts.
+  if (method != "GET" && call.Segment(0) != "Messages") simulator_.StateMayHaveChanged();
   return Dispatch(call, method, product);
 }
 

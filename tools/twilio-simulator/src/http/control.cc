@@ -269,6 +269,7 @@ void Control::Inbound(const HttpRequest& request, std::function<void(HttpRespons
     return respond(Refuse(error->status, error->message));
   }
   const Received received = std::get<Received>(std::move(result));
+  if (MatchKeyword(inbound.body, false) != Keyword::kNone) simulator_.StateMayHaveChanged();
   const auto webhook_json = [](const WebhookResult& outcome) {
     return Json{{"delivered", outcome.delivered},
                 {"status", outcome.status == 0 ? Json() : Json(outcome.status)},
@@ -352,6 +353,7 @@ HttpResponse Control::AddAccount(const HttpRequest& request) {
   }
   const Micros now = simulator_.Now();
   Account& account = world.AddAccount(sid, token, now);
+  simulator_.StateMayHaveChanged();
   account.type = type == "Test" ? "Full" : type;
   account.test = type == "Test";
   if (!name.empty()) account.friendly_name = name;
