@@ -88,14 +88,12 @@ int Main(int argc, char** argv) {
     std::fprintf(stderr, "webhook-ingest: unknown command; try --help.\n");
     return EXIT_FAILURE;
   }
+  Shutdown shutdown;  // First: logging starts a thread, and every thread must inherit its mask.
   auto config = config::Load<Config>();
   absl::Status status = config.status();
   if (status.ok()) status = Validate(*config);
   telemetry::InitLogging("webhook-ingest", config.ok() ? config->log_level : "info");
-  if (status.ok()) {
-    Shutdown shutdown;
-    status = Serve(*config, shutdown);
-  }
+  if (status.ok()) status = Serve(*config, shutdown);
   if (!status.ok()) {
     telemetry::Error("failed", status);
     return EXIT_FAILURE;

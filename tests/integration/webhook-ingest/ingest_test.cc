@@ -2,11 +2,7 @@
 // Each test has accounts and a directory topic of its own, so that tests may share a broker.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <optional>
 
@@ -24,6 +20,7 @@
 #include "parley/events/v1/delivery_status.pb.h"
 #include "parley/events/v1/inbound.pb.h"
 #include "pipeline.h"
+#include "tests/integration/libs/environment.h"
 
 namespace parley::ingest {
 namespace {
@@ -32,41 +29,6 @@ using namespace std::chrono_literals;
 using testing::HasSubstr;
 
 constexpr auto kPatience = 30s;
-
-std::string Brokers() {
-  const char* brokers = std::getenv("PARLEY_KAFKA_BROKERS");
-  return brokers == nullptr ? "localhost:19092" : brokers;
-}
-
-// A port of this machine on which nobody listens: the socket is bound, but never listens.
-class DeadPort {
- public:
-  DeadPort() : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t bytes = sizeof(address);
-    bind(fd_, reinterpret_cast<sockaddr*>(&address), bytes);
-    getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &bytes);
-    port_ = ntohs(address.sin_port);
-  }
-  ~DeadPort() { close(fd_); }
-  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
-
- private:
-  int fd_;
-  int port_ = 0;
-};
-
-// Waits for a condition; false if it did not come true in time.
-bool Eventually(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(5ms);
-  }
-  return true;
-}
 
 // A whole webhook-ingest in this process.
 class Ingest {
@@ -320,8 +282,7 @@ TEST_F(IngestTest, WithKafkaAwayItKnowsTheAccountsButAnswers503) {
     Ingest before(Brokers(), topic_, folder_, keys_);
     ASSERT_TRUE(Eventually([&] { return before.feed().Ready().ok(); }));
   }
-  const DeadPort nobody;
-  Ingest ingest(nobody.address(), topic_, folder_, keys_, /*acknowledge_within=*/200ms);
+  Ingest ingest(kAwayBrokers, topic_, folder_, keys_, /*acknowledge_within=*/200ms);
   // At once, out of the snapshot.
   EXPECT_TRUE(ingest.feed().Ready().ok()) << ingest.feed().Ready();
   EXPECT_EQ(ingest.Post(SignedPost(kMessageTarget, Message("x", RandomMessage()), kTokenB))->status,
@@ -335,8 +296,7 @@ TEST_F(IngestTest, WithKafkaAwayItKnowsTheAccountsButAnswers503) {
 }
 
 TEST_F(IngestTest, WithoutKafkaAndSnapshotItIsNotReady) {
-  const DeadPort nobody;
-  Ingest ingest(nobody.address(), topic_, folder_, keys_, /*acknowledge_within=*/200ms);
+  Ingest ingest(kAwayBrokers, topic_, folder_, keys_, /*acknowledge_within=*/200ms);
   EXPECT_FALSE(ingest.feed().Ready().ok());
   EXPECT_EQ(ingest.Post(SignedPost(kMessageTarget, Message("x", RandomMessage()), kTokenA))->status,
             503);
