@@ -148,6 +148,8 @@ class Installation:
             "PATH": "/usr/bin:/bin",
             "LANG": "C.UTF-8",
             **({"SIMULATOR_NUMBERS": number} if number != SIMULATOR_PHONE_NUMBER else {}),
+            # Its numbers' webhooks and its opt-outs outlive a restart.
+            "SIMULATOR_STATE_FILE": str(self.layout.keys / "simulator.json"),
             **{k: v for k, v in self.settings.values.items() if k.startswith("SIMULATOR_")},
             "SIMULATOR_ACCOUNT_SID": sid,
             "SIMULATOR_AUTH_TOKEN": token,

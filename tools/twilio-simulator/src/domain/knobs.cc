@@ -48,7 +48,6 @@ void VisitSettings(Visitor& v, Settings& s) {
   v.Int("inbound_retry_count", s.inbound_retry_count, 0, 5);
   v.Text("inbound_retry_policy", s.inbound_retry_policy);
   v.Int("inbound_retry_delay_ms", s.inbound_retry_delay_ms, 0, 10'000);
-  v.Bool("webhook_keep_alive", s.webhook_keep_alive);
   v.Int("call_ring_ms", s.call_ring_ms, 0, kDelayMsMax);
   v.Int("call_duration_ms", s.call_duration_ms, 0, kDelayMsMax);
   v.Text("call_outcome", s.call_outcome);

@@ -47,7 +47,6 @@ struct Settings {
   int inbound_retry_count = 1;
   std::string inbound_retry_policy = "ct";
   int inbound_retry_delay_ms = 300;
-  bool webhook_keep_alive = false;  // Twilio itself closes each connection.
   int call_ring_ms = 300;
   int call_duration_ms = 2000;
   std::string call_outcome = "completed";         // Or busy, no-answer, failed.
