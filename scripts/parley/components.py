@@ -155,6 +155,8 @@ class Installation:
             "SIMULATOR_AUTH_TOKEN": token,
             "SIMULATOR_PORT": str(self.layout.ports.simulator),
             "SIMULATOR_BIND_ADDRESS": "127.0.0.1",
+            # The webhooks that were set on its numbers outlive a restart.
+            "SIMULATOR_STATE_FILE": str(self.layout.data / "simulator.json"),
         }
         return self._spec("twilio-simulator", [], environment)
 
@@ -303,4 +305,5 @@ def remove_data(layout: Layout) -> None:
         shutil.rmtree(layout.data / name, ignore_errors=True)
     for name in ("run", "log", "config"):
         shutil.rmtree(layout.data / name, ignore_errors=True)
-    layout.credentials.unlink(missing_ok=True)
+    for file in (layout.credentials, layout.data / "simulator.json"):
+        file.unlink(missing_ok=True)
