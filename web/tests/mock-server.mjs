@@ -1,7 +1,8 @@
 // A stand-in for Parley's gateway, in memory: the routes that the page uses, and the live stream.
 // `npm run mock` serves the built page beside it; tests start it on a free port.
 // Controls for tests: POST /mock/inbound {from, message: {body, …}}, POST /mock/fail
-// {path, times, code}, POST /mock/drop (ends all live streams).
+// {path, times, code}, POST /mock/drop (ends all live streams), POST /mock/mute
+// {muted} (events are not written), POST /mock/counts.
 import { createServer } from 'node:http'
 import { readFile } from 'node:fs/promises'
 import { extname, join, normalize, sep } from 'node:path'
@@ -42,6 +43,7 @@ export async function startMock({ port = 0, seeded = true, stepMs = 700 } = {}) 
   const sessions = new Set()
   const failures = []
   const timers = new Set()
+  let muted = false
 
   const later = (ms, then) => {
     const timer = setTimeout(() => {
@@ -55,6 +57,7 @@ export async function startMock({ port = 0, seeded = true, stepMs = 700 } = {}) 
     const number = String(events.length + 1)
     const data = { number, time: new Date().toISOString(), [name]: value }
     events.push({ name, data })
+    if (muted) return
     for (const stream of streams) write(stream, events.at(-1))
   }
   const write = (stream, { name, data }) =>
@@ -332,6 +335,8 @@ export async function startMock({ port = 0, seeded = true, stepMs = 700 } = {}) 
       answerByAi(conversation, body.message.body)
     } else if (path === '/mock/fail') {
       failures.push(body)
+    } else if (path === '/mock/mute') {
+      muted = body.muted
     } else if (path === '/mock/drop') {
       for (const stream of streams) stream.destroy()
     } else if (path === '/mock/picture.svg') {
