@@ -103,6 +103,7 @@ void DirectoryFeed::Run(const std::stop_token& stop) {
       }
       PublishIfComplete();
     }
+    MeasureAge();  // Above all while Kafka is away.
     WriteSnapshotIfDue(/*at_once=*/false);
     if (!records.ok()) SleepFor(stop, kRetryWait);
   }
@@ -128,16 +129,18 @@ void DirectoryFeed::Apply(const std::vector<kafka::Record>& records) {
 }
 
 void DirectoryFeed::PublishIfComplete() {
-  FeedMetrics& metrics = Metrics();
-  metrics.complete.Set(complete_ ? 1 : 0);
-  if (book_.seen_complete()) {
-    metrics.age.Set(static_cast<double>(ToMicros(clock_.Now()) - book_.complete_at_us()) / 1e6);
-  }
   if (!complete_ || !published_stale_) return;
+  FeedMetrics& metrics = Metrics();
   current_.store(book_.Snapshot());
   published_stale_ = false;
   metrics.records.Set(static_cast<double>(book_.size()));
   metrics.unreadable.Set(static_cast<double>(book_.unreadable_accounts()));
+}
+
+void DirectoryFeed::MeasureAge() const {
+  Metrics().complete.Set(complete_ ? 1 : 0);
+  if (!book_.seen_complete()) return;
+  Metrics().age.Set(static_cast<double>(ToMicros(clock_.Now()) - book_.complete_at_us()) / 1e6);
 }
 
 void DirectoryFeed::WriteSnapshotIfDue(bool at_once) {

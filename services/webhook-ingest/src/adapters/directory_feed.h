@@ -52,6 +52,7 @@ class DirectoryFeed final : public DirectorySource {
   void LoadSnapshot();
   void Apply(const std::vector<kafka::Record>& records);
   void PublishIfComplete();
+  void MeasureAge() const;
   void WriteSnapshotIfDue(bool at_once);
   void Report(const absl::Status& polled);
 
