@@ -2,7 +2,7 @@
 // `npm run mock` serves the built page beside it; tests start it on a free port.
 // Controls for tests: POST /mock/inbound {from, message: {body, …}}, POST /mock/fail
 // {path, times, code}, POST /mock/drop (ends all live streams), POST /mock/mute
-// {muted} (events are not written), POST /mock/counts.
+// (no event is written from now on), POST /mock/counts.
 import { createServer } from 'node:http'
 import { readFile } from 'node:fs/promises'
 import { extname, join, normalize, sep } from 'node:path'
@@ -336,7 +336,7 @@ export async function startMock({ port = 0, seeded = true, stepMs = 700 } = {}) 
     } else if (path === '/mock/fail') {
       failures.push(body)
     } else if (path === '/mock/mute') {
-      muted = body.muted
+      muted = true
     } else if (path === '/mock/drop') {
       for (const stream of streams) stream.destroy()
     } else if (path === '/mock/picture.svg') {

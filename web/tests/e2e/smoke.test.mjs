@@ -127,7 +127,7 @@ describe('the page', () => {
       await answer().press('Enter')
       await bubble('Hello Sam').getByText('Parley has a problem just now.').waitFor()
       // Now it is stored, but nobody hears of it.
-      await control('mute', { muted: true })
+      await control('mute')
       await page.route('**/v1/messages', async (route) => {
         await route.fetch()
         await route.fulfill({ status: 503, body: '{}' })
@@ -137,7 +137,6 @@ describe('the page', () => {
         page.getByRole('button', { name: 'Try again' }).click(),
       ])
       await page.unroute('**/v1/messages')
-      await control('mute', { muted: false })
       await page.getByRole('button', { name: 'Try again' }).click()
       await page.getByRole('button', { name: 'Try again' }).waitFor({ state: 'detached' })
       assert.equal(await bubble('Hello Sam').count(), 1)
