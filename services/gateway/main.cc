@@ -10,24 +10,19 @@
 #include <string>
 
 #include "adapters/twilio_accounts.h"
-#include "api/http_api.h"
-#include "api/janitor.h"
-#include "api/methods.h"
+#include "api/server.h"
 #include "auth/authenticator.h"
 #include "bootstrap/bootstrap.h"
-#include "compat/routes.h"
 #include "config.h"
 #include "dispatcher/dispatcher.h"
 #include "libs/base/clock.h"
 #include "libs/base/shutdown.h"
 #include "libs/config/config.h"
 #include "libs/http/admin.h"
-#include "libs/http/server.h"
 #include "libs/kafka/admin.h"
 #include "libs/kafka/producer.h"
 #include "libs/postgres/migrate.h"
 #include "libs/redis/redis.h"
-#include "libs/rpc/grpc_server.h"
 #include "libs/telemetry/log.h"
 #include "live/server.h"
 #include "projector/projector.h"
@@ -41,7 +36,6 @@ const std::vector<postgres::Migration>& Migrations();  // Embedded by CMake.
 namespace {
 
 constexpr std::chrono::seconds kTopicsDeadline{60};
-constexpr std::chrono::seconds kSweepEvery{600};
 constexpr int kWorkerConnections = 4;
 constexpr int kPipelineConnections = 7;  // Five topics of the projector; the dispatcher.
 constexpr std::chrono::milliseconds kKafkaPing{800};
@@ -95,56 +89,6 @@ struct ApiParts {
   LoginThrottle login_throttle;
   api::Services services;
   Authenticator authenticator{worker};
-};
-
-// The role "api": HTTP and gRPC over one table of methods.
-class ApiRole {
- public:
-  ApiRole(const Config& config, ApiParts& parts)
-      : origins_(config.AllowedOrigins()),
-        authenticate_(
-            [&parts](rpc::CallContext& call) { return parts.authenticator.Authenticate(call); }),
-        transcoder_(FillTable(parts), {.allowed_origins = origins_}),
-        compat_(parts.services, authenticate_,
-                {.allowed_origins = origins_,
-                 .health = {{"database", [&parts] { return parts.worker.Ping(); }}}}),
-        site_(config.web_root),
-        http_({.name = "http",
-               .bind_address = config.bind_address,
-               .port = config.http_port,
-               .connections_max = config.http_connections}),
-        grpc_(table_, {.bind_address = config.bind_address, .port = config.grpc_port}),
-        janitor_(parts.worker, kSweepEvery) {
-    api::RegisterHttpApi(http_.routes(), {transcoder_, compat_, site_, origins_});
-  }
-
-  absl::Status Start() {
-    PARLEY_RETURN_IF_ERROR(http_.Start());
-    return grpc_.Start();
-  }
-
-  void Stop() {
-    http_.Stop();
-    grpc_.Stop();
-  }
-
- private:
-  const rpc::MethodTable& FillTable(ApiParts& parts) {
-    table_.SetAuthenticate(authenticate_);
-    api::AddInterceptors(table_, SystemClock());
-    api::AddMethods(table_, parts.services);
-    return table_;
-  }
-
-  const std::vector<std::string> origins_;
-  const rpc::Authenticate authenticate_;
-  rpc::MethodTable table_;
-  rpc::Transcoder transcoder_;
-  compat::Routes compat_;
-  const api::StaticSite site_;
-  http::Server http_;
-  rpc::GrpcServer grpc_;
-  api::Janitor janitor_;
 };
 
 // The role "live".
@@ -262,11 +206,20 @@ bool RunsPipelines(const std::set<Role>& roles) {
 absl::Status Serve(const Config& config, const std::set<Role>& roles) {
   Shutdown shutdown;
   PARLEY_ASSIGN_OR_RETURN(const auto parts, ApiParts::Create(config));
-  std::unique_ptr<ApiRole> api;
+  std::unique_ptr<api::Server> api_server;
   std::unique_ptr<LiveRole> live;
   std::unique_ptr<PipelineRoles> pipelines;
   std::vector<http::ReadyCheck> checks{{"database", [&] { return parts->worker.Ping(); }}};
-  if (roles.contains(Role::kApi)) api = std::make_unique<ApiRole>(config, *parts);
+  if (roles.contains(Role::kApi)) {
+    api_server = std::make_unique<api::Server>(
+        api::ServerOptions{.bind_address = config.bind_address,
+                           .http_port = config.http_port,
+                           .grpc_port = config.grpc_port,
+                           .http_connections = config.http_connections,
+                           .allowed_origins = config.AllowedOrigins(),
+                           .web_root = config.web_root},
+        parts->services, parts->authenticator);
+  }
   if (roles.contains(Role::kLive)) live = std::make_unique<LiveRole>(config, *parts);
   if (RunsPipelines(roles)) {
     PARLEY_ASSIGN_OR_RETURN(pipelines, PipelineRoles::Create(config, roles, *parts));
@@ -278,12 +231,12 @@ absl::Status Serve(const Config& config, const std::set<Role>& roles) {
   PARLEY_RETURN_IF_ERROR(admin.Start());
   if (pipelines != nullptr) PARLEY_RETURN_IF_ERROR(pipelines->Start());
   if (live != nullptr) PARLEY_RETURN_IF_ERROR(live->Start());
-  if (api != nullptr) PARLEY_RETURN_IF_ERROR(api->Start());
+  if (api_server != nullptr) PARLEY_RETURN_IF_ERROR(api_server->Start());
   telemetry::Info("started", {{"server_url", config.server_url}});
 
   shutdown.Wait();
   telemetry::Info("stopping");
-  if (api != nullptr) api->Stop();
+  if (api_server != nullptr) api_server->Stop();
   if (live != nullptr) live->Stop();
   if (pipelines != nullptr) pipelines->Stop();
   admin.Stop();
