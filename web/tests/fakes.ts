@@ -98,7 +98,6 @@ export class FakeServer {
 }
 
 export class FakeSource implements Source {
-  static readonly opened: FakeSource[] = []
   readyState = 0
   onopen: (() => void) | null = null
   onerror: (() => void) | null = null
@@ -117,8 +116,8 @@ export class FakeSource implements Source {
     this.readyState = 1
     this.onopen?.()
   }
-  emit(name: 'message' | 'conversation' | 'reset', value: object): void {
-    this.listeners.get(name)?.({ data: JSON.stringify({ number: '1', [name]: value }) })
+  emit(name: 'message' | 'conversation' | 'reset', value: object, number = '1'): void {
+    this.listeners.get(name)?.({ data: JSON.stringify({ number, [name]: value }) })
   }
   // The browser tries again by itself, …
   interrupt(): void {

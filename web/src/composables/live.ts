@@ -2,7 +2,8 @@
 //
 // The browser reconnects by itself, and resumes by Last-Event-ID, while the server can be reached.
 // It gives up for good when it gets an error page (a gateway that restarts behind its proxy); then
-// a new EventSource is made, which cannot resume, so that listeners must read their lists again.
+// a new EventSource is made, which resumes by ?after. A stream that has nothing to resume from may
+// have missed something: listeners must read their lists again.
 import { readonly, ref } from 'vue'
 import type { Conversation, Message } from '@/api/types'
 import { parseLiveEvent, reconnectDelayMs } from '@/domain/live'
@@ -53,22 +54,21 @@ export function createLive({
   let source: Source | undefined
   let cancelWait: (() => void) | undefined
   let attempt = 0
-  // Whether the source has an id that it can resume from.
-  let resumable = false
+  // Number of the last event; empty before the first.
+  let last = ''
 
   function connect(): void {
     cancelWait?.()
     cancelWait = undefined
     source?.close()
     state.value = 'connecting'
-    resumable = false
-    const current = openSource(LIVE_PATH)
+    const current = openSource(last ? `${LIVE_PATH}?after=${last}` : LIVE_PATH)
     source = current
     current.onopen = () => {
       if (current !== source) return
       attempt = 0
       state.value = 'open'
-      if (!resumable) for (const listener of listeners) listener.resync?.()
+      if (!last) for (const listener of listeners) listener.resync?.()
     }
     current.onerror = () => {
       if (current !== source) return
@@ -94,7 +94,7 @@ export function createLive({
   function receive(data: string): void {
     const event = parseLiveEvent(data)
     if (!event) return
-    resumable = true
+    last = event.number
     for (const listener of listeners) {
       if (event.message) listener.message?.(event.message)
       if (event.conversation) listener.conversation?.(event.conversation)
@@ -107,6 +107,7 @@ export function createLive({
     cancelWait = undefined
     source?.close()
     source = undefined
+    last = ''
     state.value = 'idle'
   }
 

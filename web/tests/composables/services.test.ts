@@ -139,6 +139,24 @@ describe('live', () => {
     expect(services.live.state.value).toBe('connecting')
   })
 
+  it('resumes a new stream where the last one ended, but not for somebody else', async () => {
+    const source = openStream()
+    let resyncs = 0
+    services.live.listen({ resync: () => (resyncs += 1) })
+    source.emit('message', message(), '41')
+    source.emit('message', message(), '42')
+    source.giveUp()
+    ;(await server.next()).answer({}, 503)
+    await settled()
+    waits[0]?.()
+    expect(sources[1]?.path).toBe('/v1/live?after=42')
+    sources[1]?.open()
+    expect(resyncs).toBe(0)
+    services.live.stop()
+    services.live.start()
+    expect(sources[2]?.path).toBe('/v1/live')
+  })
+
   it('waits no longer when told that the network is back', async () => {
     openStream().giveUp()
     ;(await server.next()).fail()
