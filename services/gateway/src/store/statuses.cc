@@ -261,6 +261,7 @@ std::map<SidKey, Attempt> NoteAttempts(pqxx::work& tx, const std::map<SidKey, At
 void TakeEarly(pqxx::work& tx, const std::map<SidKey, Attempt>& attempts, Applying& applying) {
   Array organizations, accounts, sids;
   for (const auto& [key, attempt] : attempts) {
+    if (attempt.message_id.empty()) continue;  // They wait on.
     organizations.Add(std::get<0>(key));
     accounts.Add(std::get<1>(key));
     sids.Add(std::get<2>(key));
@@ -274,7 +275,7 @@ void TakeEarly(pqxx::work& tx, const std::map<SidKey, Attempt>& attempts, Applyi
                           MicrosOf("at") + " FROM taken ORDER BY at",
                       organizations.str(), accounts.str(), sids.str())) {
     const auto at = attempts.find({row[0].c_str(), row[1].c_str(), row[2].c_str()});
-    if (at == attempts.end() || at->second.message_id.empty()) continue;
+    if (at == attempts.end()) continue;
     Evidence evidence;
     evidence.report = {FromTwilio(row[3].c_str()), at->second.attempt};
     evidence.error_code = row[4].as<int>();
