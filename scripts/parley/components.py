@@ -149,14 +149,12 @@ class Installation:
             "LANG": "C.UTF-8",
             **({"SIMULATOR_NUMBERS": number} if number != SIMULATOR_PHONE_NUMBER else {}),
             # Its numbers' webhooks and its opt-outs outlive a restart.
-            "SIMULATOR_STATE_FILE": str(self.layout.keys / "simulator.json"),
+            "SIMULATOR_STATE_FILE": str(self.layout.data / "simulator.json"),
             **{k: v for k, v in self.settings.values.items() if k.startswith("SIMULATOR_")},
             "SIMULATOR_ACCOUNT_SID": sid,
             "SIMULATOR_AUTH_TOKEN": token,
             "SIMULATOR_PORT": str(self.layout.ports.simulator),
             "SIMULATOR_BIND_ADDRESS": "127.0.0.1",
-            # The webhooks that were set on its numbers outlive a restart.
-            "SIMULATOR_STATE_FILE": str(self.layout.data / "simulator.json"),
         }
         return self._spec("twilio-simulator", [], environment)
 
