@@ -9,8 +9,8 @@
 namespace parley::twilio {
 namespace {
 
-constexpr std::string_view kMessageParam = "parley_message";
-constexpr std::string_view kAttemptParam = "parley_attempt";
+constexpr std::string_view kMessageParam = "message_id";
+constexpr std::string_view kAttemptParam = "attempt";
 constexpr int kAttemptMax = 1'000;
 
 }  // namespace
@@ -31,14 +31,14 @@ absl::StatusOr<CallbackTarget> ParseCallbackTarget(const FormParams& query) {
   CallbackTarget target;
   target.message_id = std::string(query.Get(kMessageParam));
   if (!target.message_id.empty() && !IsUuid(target.message_id)) {
-    return InvalidArgument("PARAM_INVALID", "The query's parley_message is no message id.");
+    return InvalidArgument("PARAM_INVALID", "The query's message_id is no message id.");
   }
   if (const auto text = query.Find(kAttemptParam)) {
     const auto [end, error] =
         std::from_chars(text->data(), text->data() + text->size(), target.attempt);
     if (error != std::errc() || end != text->data() + text->size() || target.attempt < 1 ||
         target.attempt > kAttemptMax) {
-      return InvalidArgument("PARAM_INVALID", "The query's parley_attempt is no number from 1.");
+      return InvalidArgument("PARAM_INVALID", "The query's attempt is no number from 1.");
     }
   }
   return target;

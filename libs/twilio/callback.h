@@ -25,7 +25,7 @@ struct CallbackTarget {
   bool operator==(const CallbackTarget&) const = default;
 };
 
-// "<public_url>/webhooks/twilio/status?parley_message=…&parley_attempt=1#rc=5&rp=all".
+// "<public_url>/webhooks/twilio/status?message_id=…&attempt=1#rc=5&rp=all".
 std::string StatusCallbackUrl(std::string_view public_url, const CallbackTarget& target);
 
 // Reads it from the query's parameters. Errors: kInvalidArgument (PARAM_INVALID): an id that is no

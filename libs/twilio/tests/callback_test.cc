@@ -34,9 +34,9 @@ TEST(ParseCallbackTarget, TakesACallbackWithoutTarget) {
 }
 
 TEST(ParseCallbackTarget, RefusesWhatWeNeverWrote) {
-  const FormParams cases[] = {{{"parley_message", "1"}},  {{"parley_attempt", "0"}},
-                              {{"parley_attempt", "-1"}}, {{"parley_attempt", "1x"}},
-                              {{"parley_attempt", ""}},   {{"parley_attempt", "99999999999"}}};
+  const FormParams cases[] = {{{"message_id", "1"}}, {{"attempt", "0"}},
+                              {{"attempt", "-1"}},   {{"attempt", "1x"}},
+                              {{"attempt", ""}},     {{"attempt", "99999999999"}}};
   for (const FormParams& query : cases) {
     EXPECT_FALSE(ParseCallbackTarget(query).ok()) << EncodeForm(query);
   }

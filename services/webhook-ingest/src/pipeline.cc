@@ -14,6 +14,7 @@ namespace parley::ingest {
 namespace {
 
 constexpr int kBadRequest = 400;
+constexpr int kForbidden = 403;
 constexpr int kTooLarge = 413;
 constexpr int kServiceUnavailable = 503;
 constexpr std::size_t kIdempotencyTokenBytesMax = 128;
@@ -54,7 +55,13 @@ bool IsIdempotencyToken(std::string_view text) {
 }
 
 // Twilio's parameters: the body's for POST, the query's for GET.
-std::optional<Refusal> ReadParams(const WebhookRequest& request, twilio::FormParams& params) {
+std::optional<Refusal> ReadParams(const WebhookRequest& request, const VerifyOptions& options,
+                                  twilio::FormParams& params) {
+  // No work for what cannot come from Twilio.
+  if (options.check_signatures && request.signature.empty()) {
+    return Refusal{kForbidden, "SIGNATURE_MISSING",
+                   "The X-Twilio-Signature header is missing: Twilio signs every webhook."};
+  }
   if (!IsIdempotencyToken(request.idempotency_token)) {
     return Refusal{kBadRequest, "HEADER_INVALID", "I-Twilio-Idempotency-Token is no token."};
   }
@@ -86,7 +93,7 @@ WebhookPipeline::WebhookPipeline(PipelineOptions options, const DirectorySource&
 std::optional<Refusal> WebhookPipeline::HandleMessage(const WebhookRequest& request) {
   const auto deadline = clock_.Steady() + options_.acknowledge_within;
   twilio::FormParams params;
-  if (auto refusal = ReadParams(request, params)) return refusal;
+  if (auto refusal = ReadParams(request, options_.verify, params)) return refusal;
   const auto message = twilio::ParseInboundMessage(params);
   if (!message.ok()) return FromStatus(message.status());
   const std::shared_ptr<const Directory> directory = directory_.Current();
@@ -125,7 +132,7 @@ std::optional<Refusal> WebhookPipeline::HandleMessage(const WebhookRequest& requ
 std::optional<Refusal> WebhookPipeline::HandleStatus(const WebhookRequest& request) {
   const auto deadline = clock_.Steady() + options_.acknowledge_within;
   twilio::FormParams params;
-  if (auto refusal = ReadParams(request, params)) return refusal;
+  if (auto refusal = ReadParams(request, options_.verify, params)) return refusal;
   const auto callback = twilio::ParseStatusCallback(params);
   if (!callback.ok()) return FromStatus(callback.status());
   twilio::CallbackTarget target;

@@ -137,6 +137,16 @@ TEST_F(PipelineTest, MalformedMessagesChangeNothing) {
   }
 }
 
+TEST_F(PipelineTest, WhatCarriesNoSignatureIsRefusedBeforeItIsRead) {
+  for (const char* body : {"", "From=x", "Body=%ff"}) {
+    SignedWebhook webhook;
+    webhook.target = kMessageTarget;
+    webhook.body = body;
+    EXPECT_EQ(Message(webhook), "403 SIGNATURE_MISSING") << body;
+    EXPECT_EQ(Status(webhook), "403 SIGNATURE_MISSING") << body;
+  }
+}
+
 TEST_F(PipelineTest, TakesAMessageByGet) {
   SignedWebhook webhook;
   webhook.is_get = true;
@@ -188,8 +198,7 @@ TEST_F(PipelineTest, MalformedStatusesChangeNothing) {
   } cases[] = {
       {"no state", SignedPost(path, no_state, kTokenA), "400 PARAM_MISSING"},
       {"B's number", SignedPost(path, foreign, kTokenA), "403 NUMBER_OF_ANOTHER_ACCOUNT"},
-      {"attempt that is none", SignedPost(path + "?parley_attempt=x", good, kTokenA),
-       "400 PARAM_INVALID"},
+      {"attempt that is none", SignedPost(path + "?attempt=x", good, kTokenA), "400 PARAM_INVALID"},
       {"query that is none", SignedPost(path + "?a=%zz", good, kTokenA), "400 FORM_BAD_ESCAPE"},
       {"wrong signature", SignedPost(path, good, kTokenB), "403 SIGNATURE_MISMATCH"},
   };
