@@ -15,7 +15,7 @@ export function useConversations({ api, live }: Services = useServices()) {
   const moreState = ref<LoadState>('idle')
   const problem = ref('')
   const nextPageToken = ref('')
-  // What came live while a page was on its way is newer than the page.
+  // What came live while the list was on its way is newer than the list.
   let arrived: Conversation[] = []
   let generation = 0
 
@@ -44,13 +44,13 @@ export function useConversations({ api, live }: Services = useServices()) {
     if (state.value !== 'done' || moreState.value === 'loading' || !nextPageToken.value) return
     const mine = generation
     moreState.value = 'loading'
-    arrived = []
     try {
       const page = await api.listConversations(nextPageToken.value, PAGE_SIZE)
       if (mine !== generation) return
+      // What is known already is newer than the page.
       const known = new Set(conversations.value.map((conversation) => conversation.id))
       const older = page.items.filter((conversation) => !known.has(conversation.id))
-      conversations.value = mergeConversations(conversations.value, [...older, ...arrived])
+      conversations.value = mergeConversations(conversations.value, older)
       nextPageToken.value = page.nextPageToken
       moreState.value = 'done'
     } catch (error) {

@@ -371,6 +371,7 @@ describe('outbox', () => {
     await sending
     expect(timeline.messages.value).toHaveLength(1)
     expect(timeline.messages.value[0]?.local).toBeUndefined()
+    expect(services.outbox.of('c1')).toEqual([])
   })
 
   it('tries again with the same id', async () => {
@@ -408,6 +409,16 @@ describe('outbox', () => {
     expect(timeline.messages.value).toEqual([])
   })
 
+  it('empties itself also while nobody looks', async () => {
+    await open()
+    const sending = services.outbox.write(conversation(), 'agent', 'Hello')
+    scope.stop()
+    const request = await server.next()
+    request.answer(message({ id: request.body.messageId as string }))
+    await sending
+    expect(services.outbox.of('c1')).toEqual([])
+  })
+
   it('believes the live stream when the answer was lost', async () => {
     const timeline = await open()
     const source = openStream()
@@ -420,6 +431,7 @@ describe('outbox', () => {
     await sending
     expect(timeline.messages.value).toHaveLength(1)
     expect(timeline.messages.value[0]?.local).toBeUndefined()
+    expect(services.outbox.of('c1')).toEqual([])
   })
 
   it('plays the customer of the conversation', async () => {
