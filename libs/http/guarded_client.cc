@@ -3,12 +3,18 @@
 #include <arpa/inet.h>
 #include <httplib.h>
 #include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <functional>
 #include <memory>
+#include <mutex>
+#include <thread>
 
+#include "libs/base/shutdown.h"
 #include "libs/base/status.h"
 #include "libs/base/text.h"
 
@@ -122,6 +128,52 @@ absl::StatusOr<std::string> ResolveChecked(const Url& url,
   return first;
 }
 
+// Cuts a call's connection when its time is over or `stop` is requested: time-outs between two
+// reads alone would let a peer that sends a byte now and then hold the caller for ever.
+class Deadline {
+ public:
+  Deadline(std::chrono::milliseconds total, const std::stop_token& stop)
+      : on_stop_(stop, [this] { Cut(); }), timer_([this, total](const std::stop_token& done) {
+          if (SleepFor(done, total)) Cut();
+        }) {}
+  ~Deadline() {
+    timer_.request_stop();
+    timer_.join();
+    const std::lock_guard lock(mutex_);
+    if (socket_ >= 0) close(socket_);
+    socket_ = -1;  // A stop may still come until on_stop_ is gone.
+  }
+  Deadline(const Deadline&) = delete;
+  Deadline& operator=(const Deadline&) = delete;
+
+  // Watches this connection instead of the one before it. Our own descriptor of it stays valid
+  // when httplib closes its.
+  void Watch(int socket) {
+    const std::lock_guard lock(mutex_);
+    if (socket_ >= 0) close(socket_);
+    socket_ = dup(socket);
+    if (over_) shutdown(socket_, SHUT_RDWR);
+  }
+
+  bool over() const {
+    const std::lock_guard lock(mutex_);
+    return over_;
+  }
+
+ private:
+  void Cut() {
+    const std::lock_guard lock(mutex_);
+    over_ = true;
+    if (socket_ >= 0) shutdown(socket_, SHUT_RDWR);
+  }
+
+  mutable std::mutex mutex_;
+  int socket_ = -1;
+  bool over_ = false;
+  std::stop_callback<std::function<void()>> on_stop_;
+  std::jthread timer_;
+};
+
 }  // namespace
 
 bool IsPublicAddress(std::string_view ip) {
@@ -133,8 +185,10 @@ bool IsPublicAddress(std::string_view ip) {
   return false;
 }
 
-absl::StatusOr<GuardedResponse> GuardedClient::Call(const GuardedRequest& request) const {
+absl::StatusOr<GuardedResponse> GuardedClient::Call(const GuardedRequest& request,
+                                                    const std::stop_token& stop) const {
   PARLEY_ASSIGN_OR_RETURN(Url url, ParseUrl(request.url));
+  Deadline deadline(options_.total_timeout, stop);
   const std::string origin = url.Origin();
   std::string method = request.method;
   for (int hop = 0; hop <= kRedirectsMax; ++hop) {
@@ -146,6 +200,7 @@ absl::StatusOr<GuardedResponse> GuardedClient::Call(const GuardedRequest& reques
     client.set_write_timeout(options_.read_timeout);
     client.set_tcp_nodelay(true);
     client.set_follow_location(false);
+    client.set_socket_options([&deadline](socket_t socket) { deadline.Watch(socket); });
 
     httplib::Request call;
     call.method = method;
@@ -172,7 +227,7 @@ absl::StatusOr<GuardedResponse> GuardedClient::Call(const GuardedRequest& reques
           "The answer is larger than " + std::to_string(options_.response_bytes_max) + " bytes.");
     }
     if (!response) {
-      if (response.error() == httplib::Error::Read) {
+      if (response.error() == httplib::Error::Read || deadline.over()) {
         return ErrorStatus(absl::StatusCode::kDeadlineExceeded, "NO_ANSWER",
                            "The address did not answer in time.");
       }

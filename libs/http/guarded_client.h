@@ -7,6 +7,7 @@
 #pragma once
 
 #include <chrono>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,7 +22,8 @@ struct GuardedClientOptions {
   // Exact "host:port" that may be private all the same (PARLEY_OUTBOUND_ALLOW, comma separated).
   std::vector<std::string> allowed;
   std::chrono::milliseconds connect_timeout{5'000};
-  std::chrono::milliseconds read_timeout{30'000};
+  std::chrono::milliseconds read_timeout{30'000};   // Between two reads.
+  std::chrono::milliseconds total_timeout{60'000};  // The whole call, redirects included.
   std::size_t response_bytes_max = 8 << 20;
 };
 
@@ -47,8 +49,9 @@ class GuardedClient {
 
   // Errors: kInvalidArgument INVALID_URL, kPermissionDenied ADDRESS_NOT_PUBLIC, kUnavailable
   // (resolve, connect, read), kDeadlineExceeded, kOutOfRange RESPONSE_TOO_LARGE. Any HTTP status is
-  // a response.
-  absl::StatusOr<GuardedResponse> Call(const GuardedRequest& request) const;
+  // a response. `stop` ends a call at once, as if its time were over.
+  absl::StatusOr<GuardedResponse> Call(const GuardedRequest& request,
+                                       const std::stop_token& stop = {}) const;
 
  private:
   const GuardedClientOptions options_;

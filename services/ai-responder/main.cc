@@ -68,10 +68,11 @@ absl::Status Serve(const Config& config, const Shutdown& shutdown) {
                                                    .client_id = "ai-responder",
                                                    .topics = {kafka::kConversationEventsTopic},
                                                    .poll_interval_max = PollIntervalMax(config),
-                               .session_timeout = std::chrono::seconds(6)}));
+                                                   .session_timeout = std::chrono::seconds(6)}));
 
   const http::GuardedClient client({.allowed = HostPorts(config.outbound_allow),
                                     .read_timeout = config.ai_timeout,
+                                    .total_timeout = config.ai_timeout,
                                     .response_bytes_max = 1 << 20});
   MockProvider mock;
   OpenAiProvider openai({.base_url = config.ai_base_url,
@@ -100,7 +101,7 @@ absl::Status Serve(const Config& config, const Shutdown& shutdown) {
   admin.Stop();
   telemetry::Info("stopped", {{"drained", drained}});
   if (!drained) {
-    // A provider keeps a worker waiting. Its turn was not committed: the next process answers it.
+    // Something keeps a worker waiting. Its turn was not committed: the next process answers it.
     std::fflush(stdout);
     std::_Exit(0);
   }

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <future>
 #include <nlohmann/json.hpp>
 
 #include "libs/base/status.h"
@@ -110,6 +111,38 @@ TEST(GuardedClient, ChecksRedirectsAndKeepsCredentialsHome) {
             "ADDRESS_NOT_PUBLIC");
   EXPECT_EQ(GuardedClient({.allowed = {outside_host, inside_host}}).Call(request)->body, "reached");
   EXPECT_EQ(seen_authorization, "");
+}
+
+TEST(GuardedClient, EndsACallWhoseTimeIsOverOrThatIsStopped) {
+  std::promise<void> release;
+  std::shared_future<void> released = release.get_future().share();
+  std::stop_source stop;
+  Server server({.name = "slow"});
+  server.routes().Get("/(.*)", [&](const httplib::Request& request, httplib::Response& response) {
+    response.set_chunked_content_provider(
+        "text/plain", [&, stopped = request.path == "/stop"](std::size_t, httplib::DataSink& sink) {
+          sink.write("x", 1);  // It begins to answer, and never ends.
+          if (stopped) stop.request_stop();
+          released.wait();
+          sink.done();
+          return true;
+        });
+  });
+  ASSERT_TRUE(server.Start().ok());
+  const std::string host_port = "127.0.0.1:" + std::to_string(server.port());
+  struct Case {
+    const char* path;
+    std::chrono::milliseconds total_timeout;
+  };
+  for (const Case& c : {Case{"/time", std::chrono::milliseconds(100)},
+                        Case{"/stop", std::chrono::milliseconds(60'000)}}) {
+    const GuardedClient client({.allowed = {host_port}, .total_timeout = c.total_timeout});
+    const auto began = std::chrono::steady_clock::now();
+    const auto answer = client.Call({.url = "http://" + host_port + c.path}, stop.get_token());
+    EXPECT_EQ(ErrorReason(answer.status()), "NO_ANSWER") << c.path;
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(20)) << c.path;
+  }
+  release.set_value();
 }
 
 TEST(GuardedClient, BoundsAnswersAndRefusesOddUrls) {

@@ -139,7 +139,8 @@ void CountRequest(const std::string& result) {
 absl::StatusOr<Completion> OpenAiProvider::Complete(const Turn& turn, const std::stop_token& stop) {
   PARLEY_ASSIGN_OR_RETURN(const http::GuardedRequest request, MakeRequest(turn));
   for (int attempt = 1;; ++attempt) {
-    const absl::StatusOr<http::GuardedResponse> response = client_.Call(request);
+    const absl::StatusOr<http::GuardedResponse> response = client_.Call(request, stop);
+    if (!response.ok() && stop.stop_requested()) return absl::CancelledError("The process ends.");
     CountRequest(response.ok() ? std::to_string(response->status) : "none");
     if (response.ok() && response->status == 200) {
       const absl::StatusOr<std::string> text = ParseAnswer(response->body);

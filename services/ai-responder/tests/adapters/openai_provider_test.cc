@@ -321,10 +321,12 @@ TEST_F(OpenAiProviderTest, NeedsAnAddressAndAText) {
 }
 
 TEST_F(OpenAiProviderTest, AStopEndsTheWaiting) {
-  endpoint_.Script({{.status = 500}});
   std::stop_source stop;
   stop.request_stop();
-  EXPECT_TRUE(absl::IsCancelled(provider_.Complete(MakeTurn(), stop.get_token()).status()));
+  for (const Scripted& answer : {Scripted{.status = 500}, Scripted{.silent = true}}) {
+    endpoint_.Script({answer});
+    EXPECT_TRUE(absl::IsCancelled(provider_.Complete(MakeTurn(), stop.get_token()).status()));
+  }
 }
 
 }  // namespace
