@@ -79,12 +79,14 @@ void World::OnWebhook(const Webhook& webhook, const WebhookResult& result, Micro
   if (webhook.kind == WebhookKind::kMediaFetch) return OnMediaFetched(webhook, result, now);
   if (webhook.kind != WebhookKind::kInboundMessage && webhook.kind != WebhookKind::kVoice) return;
   Call* call = nullptr;
-  for (Call& candidate : calls_) {
-    if (webhook.kind == WebhookKind::kVoice && candidate.sid == webhook.resource_sid) {
-      call = &candidate;
-    }
+  if (webhook.kind == WebhookKind::kVoice) {
+    // The latest calls are the ones that are still asked about.
+    const auto found = std::find_if(calls_.rbegin(), calls_.rend(), [&](const Call& candidate) {
+      return candidate.sid == webhook.resource_sid;
+    });
+    if (found == calls_.rend() || found->ended_us != 0) return;
+    call = &*found;
   }
-  if (webhook.kind == WebhookKind::kVoice && (call == nullptr || call->ended_us != 0)) return;
   if (!result.delivered) {
     if (call != nullptr) EndCall(*call, "failed", now);
     return;
@@ -143,6 +145,7 @@ void World::Reset() {
   ledger_.clear();
   ledger_end_ = 0;
   windows_.clear();
+  sandbox_members_.clear();
   opt_outs.Clear();
   media_.clear();
   media_order_.clear();

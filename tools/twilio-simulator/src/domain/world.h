@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <queue>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -264,6 +265,8 @@ class World final : public Directory {
   std::deque<LedgerEntry> ledger_;
   std::uint64_t ledger_end_ = 0;
   std::unordered_map<std::string, Micros> windows_;  // "business|customer" → last inbound WhatsApp.
+
+  std::set<std::string> sandbox_members_;  // Customers who sent "join …".
 
   std::unordered_map<std::string, Media> media_;
   std::deque<std::string> media_order_;  // Those whose bytes are kept, oldest first.

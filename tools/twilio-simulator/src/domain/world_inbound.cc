@@ -88,6 +88,16 @@ Result<Received> World::Receive(const Inbound& inbound, Micros now) {
                                : nullptr;
   if (inbound.channel == Channel::kWhatsApp) {
     windows_[to.number + "|" + from.number] = now;
+    if (IsSandbox(to.number)) {
+      const std::string_view body = Trim(inbound.body);
+      const bool joins = EqualsIgnoreCase(body.substr(0, 5), "join ");
+      if (joins) sandbox_members_.insert(from.number);
+      if (EqualsIgnoreCase(body, "stop")) sandbox_members_.erase(from.number);
+      if (joins || sandbox_members_.count(from.number) == 0) {
+        received.silent_reason = "the sandbox keeps this to itself: it is no member's message";
+        return received;
+      }
+    }
   } else if (number != nullptr && number->type != "short-code" && !again) {
     const bool toll_free = number->type == "toll-free";
     const Keyword keyword = MatchKeyword(inbound.body, toll_free);

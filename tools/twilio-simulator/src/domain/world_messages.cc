@@ -57,6 +57,8 @@ std::string_view FailureText(int code) {
       return "Landline or unreachable carrier";
     case 30007:
       return "Message filtered";
+    case 63015:
+      return "Channel Sandbox can only send messages to phone numbers that have joined the Sandbox";
     case 63016:
       return "Failed to send freeform message because you are outside the allowed window. If you "
              "are using WhatsApp, please use a Message Template.";
@@ -155,6 +157,9 @@ void World::PlanDelivery(Message& message, std::uint32_t start_ms) {
         opt_outs.Contains(from.number, to.number) ||
         (message.extra && opt_outs.Contains(message.extra->service_sid, to.number));
     if (stopped) error = 21610;
+  }
+  if (error == 0 && IsSandbox(from.number) && sandbox_members_.count(to.number) == 0) {
+    error = 63015;
   }
   if (error == 0 && to.channel == Channel::kWhatsApp &&
       (!message.extra || message.extra->content_sid.empty())) {

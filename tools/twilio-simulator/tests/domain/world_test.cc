@@ -503,6 +503,29 @@ TEST_F(WorldTest, WhatsAppTakesFreeTextForADay) {
   EXPECT_EQ(StatusOf(again), "failed");
 }
 
+TEST(Sandbox, WritesOnlyToThoseWhoJoined) {
+  const Micros now = 1'800'000'000 * kSecond;
+  World world(WorldOptions{.key = 7, .sandbox_number = "+14155238886"});
+  const Account& account = world.AddAccount("AC" + std::string(32, '1'), "token", now);
+  const auto text = [&](const std::string& body) {
+    Inbound inbound{kCustomer, "+14155238886", body, {}, Channel::kWhatsApp, {}, {}};
+    EXPECT_EQ(ErrorOf(world.Receive(inbound, now)), nullptr);
+  };
+  const auto error = [&] {
+    const Params params = {{"To", std::string("whatsapp:") + kCustomer},
+                           {"From", "whatsapp:+14155238886"},
+                           {"Body", "x"}};
+    EXPECT_EQ(ErrorOf(world.CreateMessage(account, params, now, now)), nullptr);
+    return world.messages().Find(world.messages().end() - 1)->error_code;
+  };
+  text("Hello");
+  EXPECT_EQ(error(), 63015);
+  text("join made-up");
+  EXPECT_EQ(error(), 0);
+  text("stop");
+  EXPECT_EQ(error(), 63015);
+}
+
 TEST_F(WorldTest, InboundTextsReachTheNumbersWebhook) {
   EXPECT_EQ(Text("Hello").webhook_id, 0U);
   const auto number = world_.FindNumberBySid(*account_, world_.FindNumber(kOwn)->sid);
