@@ -23,3 +23,13 @@ set(GATEWAY_PIPELINE_SOURCES
     src/store/resources.cc
     src/store/statuses.cc
     src/store/turns.cc)
+
+# Tests of the rules alone; tests/integration/gateway-pipelines has those against real servers.
+set(GATEWAY_PIPELINE_TESTS
+    tests/domain/message_test.cc
+    tests/domain/status_test.cc
+    tests/domain/turn_test.cc
+    tests/live/feed_test.cc
+    tests/live/sse_test.cc
+    tests/projector/records_test.cc
+    tests/store/live_json_test.cc)
