@@ -116,20 +116,18 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   // Pipelines.
   ConsentFreshness consent(std::chrono::steady_clock::now());
   Pump* pump_to_tell = nullptr;  // The directory and the settler are older than the pump.
-  Directory directory(store, std::move(keys),
-                      {config.rate_long_code, config.rate_toll_free, config.rate_short_code,
-                       config.rate_whatsapp},
-                      config.server_url, [&] {
-                        if (pump_to_tell != nullptr) pump_to_tell->DirectoryChanged();
-                      });
+  Directory directory(
+      store, std::move(keys),
+      {config.rate_long_code, config.rate_toll_free, config.rate_short_code, config.rate_whatsapp},
+      config.server_url, [&] {
+        if (pump_to_tell != nullptr) pump_to_tell->DirectoryChanged();
+      });
   Publisher publisher(store, results, {});
-  Settler settler(store, publisher, [&](std::vector<Settled> settled) {
-    pump_to_tell->Tell(std::move(settled));
-  });
-  Pump pump(
-      store, directory, settler, publisher,
-      [&] { return consent.Allowed(std::chrono::steady_clock::now()); },
-      {.replica = replica, .send_timeout = config.send_timeout});
+  Settler settler(store, publisher,
+                  [&](std::vector<Settled> settled) { pump_to_tell->Tell(std::move(settled)); });
+  Pump pump(store, directory, settler, publisher,
+            [&] { return consent.Allowed(std::chrono::steady_clock::now()); },
+            {.replica = replica, .send_timeout = config.send_timeout});
   pump_to_tell = &pump;
   Dispatcher dispatcher(api, directory, settler, pump, RetryPolicy{});
   Workers<Dispatch> workers(
@@ -152,18 +150,16 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
     SleepFor(shutdown.token(), milliseconds(500));
   }
 
-  PARLEY_ASSIGN_OR_RETURN(
-      const auto command_consumer,
-      kafka::Consumer::Create({.brokers = config.kafka_brokers,
-                               .group = "sender",
-                               .client_id = "sender",
-                               .topics = {kafka::kSendCommandsTopic}}));
-  PARLEY_ASSIGN_OR_RETURN(
-      const auto evidence_consumer,
-      kafka::Consumer::Create({.brokers = config.kafka_brokers,
-                               .group = "sender-evidence",
-                               .client_id = "sender-evidence",
-                               .topics = {kafka::kDeliveryStatusTopic}}));
+  PARLEY_ASSIGN_OR_RETURN(const auto command_consumer,
+                          kafka::Consumer::Create({.brokers = config.kafka_brokers,
+                                                   .group = "sender",
+                                                   .client_id = "sender",
+                                                   .topics = {kafka::kSendCommandsTopic}}));
+  PARLEY_ASSIGN_OR_RETURN(const auto evidence_consumer,
+                          kafka::Consumer::Create({.brokers = config.kafka_brokers,
+                                                   .group = "sender-evidence",
+                                                   .client_id = "sender-evidence",
+                                                   .topics = {kafka::kDeliveryStatusTopic}}));
   PARLEY_ASSIGN_OR_RETURN(
       const auto directory_reader,
       kafka::LogReader::Create({config.kafka_brokers, "sender-directory", kafka::kDirectoryTopic}));
@@ -286,8 +282,8 @@ int Run(std::string_view command) {
   if (!config.ok()) return Fail(config.status());
   telemetry::InitLogging("sender", config->log_level);
   if (command == "migrate") {
-    const absl::Status migrated = postgres::Migrate(std::string(config->database_url.Reveal()),
-                                                    kSchema, Migrations());
+    const absl::Status migrated =
+        postgres::Migrate(std::string(config->database_url.Reveal()), kSchema, Migrations());
     return migrated.ok() ? 0 : Fail(migrated);
   }
   // Many threads that allocate little: few arenas keep the memory small.

@@ -44,12 +44,12 @@ struct Config {
             {100, 60'000});
     v.Field("PARLEY_RATE_LONG_CODE", rate_long_code, "segments/s of a long code; 0: no limit",
             {0, 100'000});
-    v.Field("PARLEY_RATE_TOLL_FREE", rate_toll_free, "segments/s of a toll-free number; 0: no limit",
-            {0, 100'000});
+    v.Field("PARLEY_RATE_TOLL_FREE", rate_toll_free,
+            "segments/s of a toll-free number; 0: no limit", {0, 100'000});
     v.Field("PARLEY_RATE_SHORT_CODE", rate_short_code, "segments/s of a short code; 0: no limit",
             {0, 100'000});
-    v.Field("PARLEY_RATE_WHATSAPP", rate_whatsapp,
-            "messages/s of a WhatsApp sender; 0: no limit", {0, 100'000});
+    v.Field("PARLEY_RATE_WHATSAPP", rate_whatsapp, "messages/s of a WhatsApp sender; 0: no limit",
+            {0, 100'000});
   }
 };
 

@@ -129,7 +129,8 @@ class QueueStore {
   // entry, in order. After an error the commit is in doubt: settle all with their token.
   virtual absl::StatusOr<std::vector<JournalResult>> Journal(const JournalRequest& request) = 0;
   // Writes outcomes, whoever owns the shards. Repeatable.
-  virtual absl::StatusOr<std::vector<SettleResult>> Settle(std::span<const SettleEntry> entries) = 0;
+  virtual absl::StatusOr<std::vector<SettleResult>> Settle(
+      std::span<const SettleEntry> entries) = 0;
   // A callback proves that an attempt arrived: unsettled rows of the account become sent.
   virtual absl::StatusOr<std::vector<Change>> ApplyEvidence(std::span<const Evidence> evidence) = 0;
 

@@ -73,14 +73,12 @@ SenderTest::~SenderTest() { SetFaults(nlohmann::json::object()); }
 std::unique_ptr<Process> SenderTest::StartSender(std::vector<std::string> more_settings) {
   const int admin_port = FreePort();
   std::vector<std::string> settings = {
-      "PARLEY_KAFKA_BROKERS=" + Brokers(),
-      "PARLEY_DATABASE_URL=" + DatabaseUrl(),
-      "PARLEY_DIRECTORY_KEY_FILE=" + key_file_,
-      "PARLEY_ADMIN_PORT=" + std::to_string(admin_port),
+      "PARLEY_KAFKA_BROKERS=" + Brokers(), "PARLEY_DATABASE_URL=" + DatabaseUrl(),
+      "PARLEY_DIRECTORY_KEY_FILE=" + key_file_, "PARLEY_ADMIN_PORT=" + std::to_string(admin_port),
       "TWILIO_API_BASE_URL=http://127.0.0.1:" + std::to_string(simulator_port_)};
   settings.insert(settings.end(), more_settings.begin(), more_settings.end());
-  auto sender = std::make_unique<Process>(SenderBinary(), std::vector<std::string>{"serve"},
-                                          settings);
+  auto sender =
+      std::make_unique<Process>(SenderBinary(), std::vector<std::string>{"serve"}, settings);
   EXPECT_TRUE(Eventually([&] {
     httplib::Client client("127.0.0.1", admin_port);
     const auto ready = client.Get("/readyz");
@@ -116,8 +114,7 @@ std::string SenderTest::AddNumber(double rate) {
   return number;
 }
 
-Send SenderTest::MakeSend(const std::string& from, const std::string& to,
-                          const std::string& body) {
+Send SenderTest::MakeSend(const std::string& from, const std::string& to, const std::string& body) {
   Send send;
   send.set_message_id(NewId());
   send.set_account_sid(account_sid_);
@@ -138,8 +135,8 @@ void SenderTest::Command(const std::vector<Send>& sends) {
     SendCommand command;
     command.set_organization_id(organization_id_);
     *command.mutable_send() = send;
-    records.push_back({kafka::kSendCommandsTopic, send.sender_number(),
-                       command.SerializeAsString(), {}});
+    records.push_back(
+        {kafka::kSendCommandsTopic, send.sender_number(), command.SerializeAsString(), {}});
   }
   const absl::Status sent = producer_->ProduceAndWait(records, 30s);
   ASSERT_TRUE(sent.ok()) << sent;
@@ -167,8 +164,10 @@ nlohmann::json SenderTest::Control(const std::string& method, const std::string&
 }
 
 void SenderTest::SetFaults(const nlohmann::json& faults) {
-  nlohmann::json all = {{"latency_ms", 0},        {"status_429_rate", 0},
-                        {"status_5xx_rate", 0},   {"drop_before_rate", 0},
+  nlohmann::json all = {{"latency_ms", 0},
+                        {"status_429_rate", 0},
+                        {"status_5xx_rate", 0},
+                        {"drop_before_rate", 0},
                         {"accept_then_drop_rate", 0}};
   all.update(faults);
   Control("PUT", "faults", all);

@@ -26,7 +26,8 @@ Process::Process(const std::string& binary, const std::vector<std::string>& argu
                  const std::vector<std::string>& settings)
     : output_fd_(memfd_create("output", 0)) {
   std::vector<char*> words{const_cast<char*>(binary.c_str())};
-  for (const std::string& argument : arguments) words.push_back(const_cast<char*>(argument.c_str()));
+  for (const std::string& argument : arguments)
+    words.push_back(const_cast<char*>(argument.c_str()));
   words.push_back(nullptr);
   std::vector<char*> environment;
   for (const std::string& setting : settings) {

@@ -70,8 +70,8 @@ void KafkaResults::PublishAccepted(std::span<const DeliveryKey> keys) {
       item.set_message_id(key.message_id);
       item.set_generation(key.generation);
     }
-    const absl::Status status = producer_.Produce(
-        ToRecord(keys[at].message_id, result), [](absl::Status delivered) {
+    const absl::Status status =
+        producer_.Produce(ToRecord(keys[at].message_id, result), [](absl::Status delivered) {
           if (!delivered.ok()) telemetry::Warning("accepted_not_published", delivered);
         });
     if (!status.ok()) telemetry::Warning("accepted_not_published", status);

@@ -1,8 +1,7 @@
 #include "adapters/kernel_timer.h"
 
-#include <csignal>
-
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 
 #include "libs/base/status.h"

@@ -32,8 +32,7 @@ std::string CampaignStateName(CampaignState state) {
   return "running";
 }
 
-void ApplyCancels(pqxx::work& tx, const std::vector<Cancellation>& cancels,
-                  CommandResult& result) {
+void ApplyCancels(pqxx::work& tx, const std::vector<Cancellation>& cancels, CommandResult& result) {
   std::map<std::pair<std::string, std::string>, int> newest;
   for (const Cancellation& cancel : cancels) {
     int& generation =
@@ -214,8 +213,7 @@ absl::Status PostgresStore::InsertSends(pqxx::work& tx, const std::vector<NewDel
                    send->conversation_seq,
                    send->segments,
                    static_cast<int>(Number(row[4]))};
-    if (!owned.test(static_cast<std::size_t>(lane.shard)) &&
-        foreign_lanes.insert(lane.id).second) {
+    if (!owned.test(static_cast<std::size_t>(lane.shard)) && foreign_lanes.insert(lane.id).second) {
       foreign.Add(lane.id);
     }
     result.inserted.push_back(std::move(stored));
@@ -228,14 +226,14 @@ absl::Status PostgresStore::InsertSends(pqxx::work& tx, const std::vector<NewDel
   if (by_key.empty()) return absl::OkStatus();
   KeyArrays known;
   for (const auto& [key, send] : by_key) known.Add(key);
-  for (const pqxx::row& row : Run(tx, "deliveries_present",
-                                  "SELECT " PARLEY_CHANGE_COLUMNS
-                                  " FROM unnest($1::uuid[], $2::uuid[], $3::int[]) b(org, msg, gen) "
-                                  "JOIN deliveries d ON d.organization_id = b.org "
-                                  "AND d.message_id = b.msg AND d.generation = b.gen "
-                                  "JOIN lanes l ON l.lane_id = d.lane_id",
-                                  known.organizations.str(), known.messages.str(),
-                                  known.generations.str())) {
+  for (const pqxx::row& row :
+       Run(tx, "deliveries_present",
+           "SELECT " PARLEY_CHANGE_COLUMNS
+           " FROM unnest($1::uuid[], $2::uuid[], $3::int[]) b(org, msg, gen) "
+           "JOIN deliveries d ON d.organization_id = b.org "
+           "AND d.message_id = b.msg AND d.generation = b.gen "
+           "JOIN lanes l ON l.lane_id = d.lane_id",
+           known.organizations.str(), known.messages.str(), known.generations.str())) {
     result.changes.push_back(ToChange(row));
   }
   return absl::OkStatus();
@@ -305,8 +303,8 @@ absl::Status PostgresStore::Save(const DirectoryRows& rows) {
           "removed = excluded.removed, organization_id = excluded.organization_id, "
           "sms_rate = excluded.sms_rate, whatsapp_rate = excluded.whatsapp_rate, "
           "public_url = excluded.public_url WHERE n.version < excluded.version",
-          number.account_sid, number.number, number.version, number.removed,
-          number.organization_id, number.sms_rate, number.whatsapp_rate, number.public_url);
+          number.account_sid, number.number, number.version, number.removed, number.organization_id,
+          number.sms_rate, number.whatsapp_rate, number.public_url);
     }
     return absl::OkStatus();
   });

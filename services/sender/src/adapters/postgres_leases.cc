@@ -42,11 +42,11 @@ absl::StatusOr<Leases> PostgresLeases::Renew(const std::string& replica,
         "OR (replica = ANY($1::text[]) AND NOT EXISTS "
         "(SELECT 1 FROM shards WHERE owner = replica))",
         dead.str());
-    const std::int64_t living = Number(
-        Run(tx, "replicas_living",
-            "SELECT count(*) FROM replicas WHERE replica <> ALL($2::text[]) "
-            "AND seen_at > clock_timestamp() - $1 * interval '1 millisecond'",
-            lease.count(), dead.str())[0][0]);
+    const std::int64_t living =
+        Number(Run(tx, "replicas_living",
+                   "SELECT count(*) FROM replicas WHERE replica <> ALL($2::text[]) "
+                   "AND seen_at > clock_timestamp() - $1 * interval '1 millisecond'",
+                   lease.count(), dead.str())[0][0]);
     const auto count = static_cast<int>(std::max<std::int64_t>(1, living));
     leases.fair_share = (kShards + count - 1) / count;
     Collect(Run(tx, "leases_renew",

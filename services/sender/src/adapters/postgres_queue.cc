@@ -361,29 +361,29 @@ absl::StatusOr<std::vector<SettleResult>> PostgresStore::Settle(
   }
   PARLEY_RETURN_IF_ERROR(pool_.Transact([&](pqxx::work& tx) {
     for (SettleResult& result : results) result = {};
-    const pqxx::result rows = Run(
-        tx, "settle",
-        "UPDATE deliveries d SET state = b.state, message_sid = b.sid, "
-        "segments_counted = b.segments, error_code = b.code, reason = b.reason, "
-        "message = b.message, errors = d.errors + b.errors, attempt = d.attempt - b.unwritten, "
-        "due_at = CASE WHEN b.state = 'queued' "
-        "THEN clock_timestamp() + b.wait * interval '1 millisecond' ELSE d.due_at END, "
-        "body = CASE WHEN b.state IN ('sent', 'failed') THEN '' ELSE d.body END, "
-        "media_urls = CASE WHEN b.state IN ('sent', 'failed') THEN '{}' ELSE d.media_urls END, "
-        "content_variables = CASE WHEN b.state IN ('sent', 'failed') THEN '' "
-        "ELSE d.content_variables END, "
-        "version = d.version + 1, changed_at = clock_timestamp() "
-        "FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::bigint[], $5::text[], $6::text[], "
-        "$7::int[], $8::int[], $9::text[], $10::text[], $11::bigint[], $12::int[], $13::int[]) "
-        "b(org, msg, gen, journal, state, sid, segments, code, reason, message, wait, errors, "
-        "unwritten), lanes l "
-        "WHERE d.organization_id = b.org AND d.message_id = b.msg AND d.generation = b.gen "
-        "AND d.journal = b.journal AND (d.state = 'sending' "
-        "OR (d.state = 'unconfirmed' AND b.state <> 'unconfirmed')) AND l.lane_id = d.lane_id "
-        "RETURNING " PARLEY_CHANGE_COLUMNS,
-        keys.organizations.str(), keys.messages.str(), keys.generations.str(), journals.str(),
-        states.str(), sids.str(), segments.str(), codes.str(), reasons.str(), messages.str(),
-        waits.str(), errors.str(), attempts.str());
+    const pqxx::result rows =
+        Run(tx, "settle",
+            "UPDATE deliveries d SET state = b.state, message_sid = b.sid, "
+            "segments_counted = b.segments, error_code = b.code, reason = b.reason, "
+            "message = b.message, errors = d.errors + b.errors, attempt = d.attempt - b.unwritten, "
+            "due_at = CASE WHEN b.state = 'queued' "
+            "THEN clock_timestamp() + b.wait * interval '1 millisecond' ELSE d.due_at END, "
+            "body = CASE WHEN b.state IN ('sent', 'failed') THEN '' ELSE d.body END, "
+            "media_urls = CASE WHEN b.state IN ('sent', 'failed') THEN '{}' ELSE d.media_urls END, "
+            "content_variables = CASE WHEN b.state IN ('sent', 'failed') THEN '' "
+            "ELSE d.content_variables END, "
+            "version = d.version + 1, changed_at = clock_timestamp() "
+            "FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::bigint[], $5::text[], $6::text[], "
+            "$7::int[], $8::int[], $9::text[], $10::text[], $11::bigint[], $12::int[], $13::int[]) "
+            "b(org, msg, gen, journal, state, sid, segments, code, reason, message, wait, errors, "
+            "unwritten), lanes l "
+            "WHERE d.organization_id = b.org AND d.message_id = b.msg AND d.generation = b.gen "
+            "AND d.journal = b.journal AND (d.state = 'sending' "
+            "OR (d.state = 'unconfirmed' AND b.state <> 'unconfirmed')) AND l.lane_id = d.lane_id "
+            "RETURNING " PARLEY_CHANGE_COLUMNS,
+            keys.organizations.str(), keys.messages.str(), keys.generations.str(), journals.str(),
+            states.str(), sids.str(), segments.str(), codes.str(), reasons.str(), messages.str(),
+            waits.str(), errors.str(), attempts.str());
     for (const pqxx::row& row : rows) {
       const auto found = by_key.find(Key(row));
       if (found == by_key.end()) continue;
@@ -419,48 +419,47 @@ absl::StatusOr<std::vector<Change>> PostgresStore::ApplyEvidence(
   return pool_.Read<std::vector<Change>>(
       [&](pqxx::work& tx) -> absl::StatusOr<std::vector<Change>> {
         // Rows that are locked are being settled just now; they are left alone.
-        return ToChanges(Run(
-            tx, "evidence",
-            "WITH found AS (SELECT d.organization_id, d.message_id, d.generation, b.sid "
-            "FROM unnest($1::text[], $2::uuid[], $3::int[], $4::text[]) "
-            "b(account, msg, attempt, sid) "
-            "JOIN accounts a ON a.account_sid = b.account "
-            "CROSS JOIN LATERAL unnest(a.organization_ids) o(id) "
-            "JOIN deliveries d ON d.organization_id = o.id AND d.message_id = b.msg "
-            "JOIN lanes l ON l.lane_id = d.lane_id AND l.account_sid = b.account "
-            "WHERE d.attempt = b.attempt AND d.state IN ('sending', 'unconfirmed') "
-            "FOR UPDATE OF d SKIP LOCKED) "
-            "UPDATE deliveries d SET state = 'sent', message_sid = f.sid, error_code = 0, "
-            "reason = 'CONFIRMED_BY_CALLBACK', message = 'A callback of Twilio confirmed it.', "
-            "body = '', media_urls = '{}', content_variables = '', version = d.version + 1, "
-            "changed_at = clock_timestamp() FROM found f, lanes l "
-            "WHERE d.organization_id = f.organization_id AND d.message_id = f.message_id "
-            "AND d.generation = f.generation AND l.lane_id = d.lane_id "
-            "RETURNING " PARLEY_CHANGE_COLUMNS,
-            accounts.str(), messages.str(), attempts.str(), sids.str()));
+        return ToChanges(
+            Run(tx, "evidence",
+                "WITH found AS (SELECT d.organization_id, d.message_id, d.generation, b.sid "
+                "FROM unnest($1::text[], $2::uuid[], $3::int[], $4::text[]) "
+                "b(account, msg, attempt, sid) "
+                "JOIN accounts a ON a.account_sid = b.account "
+                "CROSS JOIN LATERAL unnest(a.organization_ids) o(id) "
+                "JOIN deliveries d ON d.organization_id = o.id AND d.message_id = b.msg "
+                "JOIN lanes l ON l.lane_id = d.lane_id AND l.account_sid = b.account "
+                "WHERE d.attempt = b.attempt AND d.state IN ('sending', 'unconfirmed') "
+                "FOR UPDATE OF d SKIP LOCKED) "
+                "UPDATE deliveries d SET state = 'sent', message_sid = f.sid, error_code = 0, "
+                "reason = 'CONFIRMED_BY_CALLBACK', message = 'A callback of Twilio confirmed it.', "
+                "body = '', media_urls = '{}', content_variables = '', version = d.version + 1, "
+                "changed_at = clock_timestamp() FROM found f, lanes l "
+                "WHERE d.organization_id = f.organization_id AND d.message_id = f.message_id "
+                "AND d.generation = f.generation AND l.lane_id = d.lane_id "
+                "RETURNING " PARLEY_CHANGE_COLUMNS,
+                accounts.str(), messages.str(), attempts.str(), sids.str()));
       });
 }
 
 namespace {
 
 // Moves at most $1 rows that `where` finds to another state, skipping what somebody works on.
-#define PARLEY_SWEEP(where, state, reason, message, clear)                                     \
-  "WITH found AS (SELECT d.organization_id, d.message_id, d.generation FROM deliveries d "     \
-  "WHERE " where                                                                               \
-  " LIMIT $1 FOR UPDATE SKIP LOCKED) "                                                         \
-  "UPDATE deliveries d SET state = '" state "', reason = '" reason "', message = '" message    \
-  "', " clear                                                                                  \
-  "version = d.version + 1, changed_at = clock_timestamp() FROM found f, lanes l "             \
-  "WHERE d.organization_id = f.organization_id AND d.message_id = f.message_id "               \
+#define PARLEY_SWEEP(where, state, reason, message, clear)                                  \
+  "WITH found AS (SELECT d.organization_id, d.message_id, d.generation FROM deliveries d "  \
+  "WHERE " where                                                                            \
+  " LIMIT $1 FOR UPDATE SKIP LOCKED) "                                                      \
+  "UPDATE deliveries d SET state = '" state "', reason = '" reason "', message = '" message \
+  "', " clear                                                                               \
+  "version = d.version + 1, changed_at = clock_timestamp() FROM found f, lanes l "          \
+  "WHERE d.organization_id = f.organization_id AND d.message_id = f.message_id "            \
   "AND d.generation = f.generation AND l.lane_id = d.lane_id RETURNING " PARLEY_CHANGE_COLUMNS
 #define PARLEY_CLEAR "body = '', media_urls = '{}', content_variables = '', "
 
 absl::StatusOr<std::vector<Change>> Sweep(postgres::Pool& pool, const char* name, const char* sql,
                                           int rows_max) {
-  return pool.Read<std::vector<Change>>(
-      [&](pqxx::work& tx) -> absl::StatusOr<std::vector<Change>> {
-        return ToChanges(Run(tx, name, sql, rows_max));
-      });
+  return pool.Read<std::vector<Change>>([&](pqxx::work& tx) -> absl::StatusOr<std::vector<Change>> {
+    return ToChanges(Run(tx, name, sql, rows_max));
+  });
 }
 
 }  // namespace
@@ -476,12 +475,12 @@ absl::StatusOr<std::vector<Change>> PostgresStore::SweepDeadlines(int rows_max) 
 }
 
 absl::StatusOr<std::vector<Change>> PostgresStore::SweepExpired(int rows_max) {
-  return Sweep(pool_, "sweep_expired",
-               PARLEY_SWEEP("d.state = 'queued' AND d.not_after <= clock_timestamp()", "expired",
-                            "NOT_AFTER_PASSED",
-                            "It could not be sent before the time that was set for it.",
-                            PARLEY_CLEAR),
-               rows_max);
+  return Sweep(
+      pool_, "sweep_expired",
+      PARLEY_SWEEP("d.state = 'queued' AND d.not_after <= clock_timestamp()", "expired",
+                   "NOT_AFTER_PASSED", "It could not be sent before the time that was set for it.",
+                   PARLEY_CLEAR),
+      rows_max);
 }
 
 absl::StatusOr<std::vector<Change>> PostgresStore::SweepCanceledCampaigns(int rows_max) {
@@ -526,8 +525,8 @@ absl::StatusOr<int> PostgresStore::Prune(int rows_max) {
         "WHERE d.organization_id = f.organization_id AND d.message_id = f.message_id "
         "AND d.generation = f.generation",
         rows_max);
-    const pqxx::result canceled = tx.exec_params(
-        "DELETE FROM cancellations WHERE created_at < now() - interval '31 days'");
+    const pqxx::result canceled =
+        tx.exec_params("DELETE FROM cancellations WHERE created_at < now() - interval '31 days'");
     return static_cast<int>(settled.affected_rows() + canceled.affected_rows());
   });
 }

@@ -40,9 +40,9 @@ inline DeliveryKey Key(const pqxx::row& row) {
   "(extract(epoch FROM " column " - clock_timestamp()) * 1000000)::bigint"
 
 // The columns that ToChange reads; `d` is the delivery, `l` its lane.
-#define PARLEY_CHANGE_COLUMNS                                                                  \
-  "d.organization_id, d.message_id, d.generation, d.ord, d.version, d.state, d.attempt, "      \
-  "l.account_sid, d.message_sid, d.error_code, d.reason, d.message, " PARLEY_MICROS(           \
+#define PARLEY_CHANGE_COLUMNS                                                             \
+  "d.organization_id, d.message_id, d.generation, d.ord, d.version, d.state, d.attempt, " \
+  "l.account_sid, d.message_sid, d.error_code, d.reason, d.message, " PARLEY_MICROS(      \
       "d.changed_at") ", " PARLEY_MICROS("d.due_at") ", d.segments_counted"
 
 inline Change ToChange(const pqxx::row& row) {

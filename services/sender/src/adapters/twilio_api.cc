@@ -6,9 +6,8 @@ namespace parley::sender {
 
 twilio::SendOutcome TwilioApi::Send(const twilio::Account& account, const Job& job,
                                     const std::string& status_callback) {
-  const std::string prefix(twilio::ChannelPrefix(job.lane.medium == Medium::kWhatsApp
-                                                     ? twilio::Channel::kWhatsApp
-                                                     : twilio::Channel::kSms));
+  const std::string prefix(twilio::ChannelPrefix(
+      job.lane.medium == Medium::kWhatsApp ? twilio::Channel::kWhatsApp : twilio::Channel::kSms));
   const std::string to = prefix + job.customer_number;
   const std::string from = prefix + job.lane.number;
   twilio::NewMessage message;

@@ -121,9 +121,8 @@ absl::StatusOr<NewDelivery> ParseSend(const std::string& organization_id, const 
   delivery.content_variables = send.content_variables();
   delivery.messaging_service_sid = send.messaging_service_sid();
   // WhatsApp counts messages, not segments.
-  delivery.segments = delivery.medium == Medium::kWhatsApp
-                          ? 1
-                          : twilio::CountSegments(send.body()).segments;
+  delivery.segments =
+      delivery.medium == Medium::kWhatsApp ? 1 : twilio::CountSegments(send.body()).segments;
   delivery.conversation_id = Lower(send.conversation_id());
   delivery.conversation_seq = send.conversation_seq();
   delivery.campaign_id = Lower(send.campaign_id());

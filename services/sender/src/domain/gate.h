@@ -12,13 +12,13 @@ enum class CampaignState { kNone, kRunning, kPaused, kCanceled };
 
 // What the gate looks at.
 struct GateFacts {
-  bool lease_valid = false;       // Ours, of this epoch, and longer than a write may take.
-  bool still_queued = false;      // And nobody tried it since it was loaded.
-  bool canceled = false;          // This generation or a higher one.
-  bool past_not_after = false;    // Its time is over.
+  bool lease_valid = false;     // Ours, of this epoch, and longer than a write may take.
+  bool still_queued = false;    // And nobody tried it since it was loaded.
+  bool canceled = false;        // This generation or a higher one.
+  bool past_not_after = false;  // Its time is over.
   CampaignState campaign = CampaignState::kNone;
-  bool opted_out = false;         // For the organization, or this pair by Twilio.
-  bool window_closed = false;     // WhatsApp's, and it is no template.
+  bool opted_out = false;          // For the organization, or this pair by Twilio.
+  bool window_closed = false;      // WhatsApp's, and it is no template.
   bool conversation_busy = false;  // An earlier message is not settled.
 };
 

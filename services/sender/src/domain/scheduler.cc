@@ -184,8 +184,8 @@ void Scheduler::Insert(LaneState& lane, const Head& head, SteadyTime now) {
   }
   entry.conversation = head.key.organization_id + "/" + head.conversation_id + "/" +
                        (head.priority == Priority::kBulk ? "b" : "i");
-  conversations_[entry.conversation].members.emplace(
-      std::pair(head.conversation_seq, head.ord), &entry);
+  conversations_[entry.conversation].members.emplace(std::pair(head.conversation_seq, head.ord),
+                                                     &entry);
   Advance(entry.conversation, now);
 }
 

@@ -42,8 +42,8 @@ struct LoadedRows {
 class Scheduler {
  public:
   struct Options {
-    std::size_t heads_max = 32'768;      // In memory, over all lanes.
-    std::size_t feed_heads_max = 512;    // Of one lane and priority.
+    std::size_t heads_max = 32'768;            // In memory, over all lanes.
+    std::size_t feed_heads_max = 512;          // Of one lane and priority.
     std::chrono::milliseconds horizon{5'000};  // Rows due later than this stay in the table.
     // How long before its slot a send is picked, so that the journal is done when the slot comes.
     std::chrono::milliseconds lookahead{10};

@@ -59,10 +59,10 @@ Settlement Failed(const twilio::Refused& refused, const twilio::ErrorEntry& entr
   Settlement settlement;
   settlement.state = State::kFailed;
   settlement.error_code = refused.code;
-  settlement.reason = entry.category == twilio::ErrorCategory::kUnsubscribed
-                          ? "OPTED_OUT"
-                          : "TWILIO_" + std::to_string(refused.code != 0 ? refused.code
-                                                                         : refused.http_status);
+  settlement.reason =
+      entry.category == twilio::ErrorCategory::kUnsubscribed
+          ? "OPTED_OUT"
+          : "TWILIO_" + std::to_string(refused.code != 0 ? refused.code : refused.http_status);
   settlement.message = Sentence(entry);
   settlement.block_pair = entry.category == twilio::ErrorCategory::kUnsubscribed;
   return settlement;
@@ -86,8 +86,7 @@ Settlement TooMany(const twilio::Refused& refused, const twilio::ErrorEntry& ent
 
 Settlement Of(const RetryPolicy& policy, const twilio::Refused& refused,
               const AnswerContext& context) {
-  const twilio::ErrorEntry& entry =
-      twilio::ClassifySendAnswer(refused.http_status, refused.code);
+  const twilio::ErrorEntry& entry = twilio::ClassifySendAnswer(refused.http_status, refused.code);
   if (refused.http_status == kTooManyRequests) return TooMany(refused, entry, context);
   Patience patience = Patience::kSoon;
   switch (entry.category) {

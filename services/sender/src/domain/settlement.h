@@ -1,4 +1,5 @@
-// What follows an answer of Twilio (or none): the state, the reason, and whether to try again. Pure.
+// What follows an answer of Twilio (or none): the state, the reason, and whether to try again.
+// Pure.
 #pragma once
 
 #include <chrono>

@@ -43,9 +43,12 @@ absl::Status ParseDirectoryRecord(const std::string& value, DirectoryRows& rows)
       const events::v1::Account& account = record.account();
       if (!twilio::IsSid(account.account_sid(), "AC")) return Wrong("It names no account.");
       if (!AllClean({account.public_url()})) return Wrong("It holds unclean text.");
-      AccountRow row{account.account_sid(),       record.version(),
-                     account.removed(),           account.sealed_auth_token(),
-                     account.test_credentials(),  account.public_url(),
+      AccountRow row{account.account_sid(),
+                     record.version(),
+                     account.removed(),
+                     account.sealed_auth_token(),
+                     account.test_credentials(),
+                     account.public_url(),
                      {}};
       for (const std::string& id : account.organization_ids()) {
         if (!IsUuid(id)) return Wrong("It names an organization by something else than a UUID.");
@@ -63,8 +66,8 @@ absl::Status ParseDirectoryRecord(const std::string& value, DirectoryRows& rows)
         return Wrong("It holds unclean text.");
       }
       rows.numbers.push_back({number.account_sid(), number.number(), record.version(),
-                              number.removed(), Lower(number.organization_id()),
-                              number.sms_rate(), number.whatsapp_rate(), number.public_url()});
+                              number.removed(), Lower(number.organization_id()), number.sms_rate(),
+                              number.whatsapp_rate(), number.public_url()});
       return absl::OkStatus();
     }
     case events::v1::DirectoryRecord::kComplete:
@@ -105,8 +108,7 @@ void Directory::Remember(const DirectoryRows& rows) {
       account.row = row;
       account.credentials = nullptr;
       if (row.removed || row.sealed_auth_token.empty()) continue;
-      const auto token =
-          keys_.Open(row.sealed_auth_token, {crypto::kTwilioToken, row.account_sid});
+      const auto token = keys_.Open(row.sealed_auth_token, {crypto::kTwilioToken, row.account_sid});
       if (!token.ok()) {
         telemetry::Error("account_token_sealed", token.status(),
                          {{"account_sid", row.account_sid}});
@@ -135,8 +137,7 @@ std::chrono::microseconds Directory::Interval(const Lane& lane) const {
     const std::lock_guard lock(mutex_);
     const auto found = numbers_.find(NumberKey(lane.account_sid, lane.number));
     if (found != numbers_.end() && !found->second.removed) {
-      own = lane.medium == Medium::kWhatsApp ? found->second.whatsapp_rate
-                                             : found->second.sms_rate;
+      own = lane.medium == Medium::kWhatsApp ? found->second.whatsapp_rate : found->second.sms_rate;
     }
   }
   return IntervalOf(RateOf(rates_, lane.medium, lane.number, own));

@@ -27,8 +27,8 @@ absl::Status EvidenceHandler::Handle(const std::vector<kafka::Record>& records) 
     // Reports about messages of others carry no id; a SID that is none proves nothing.
     const bool names_attempt = IsUuid(report.message_id()) && report.attempt() > 0;
     if (!names_attempt || !twilio::IsMessageSid(report.message_sid())) continue;
-    evidence.push_back({report.account_sid(), Lower(report.message_id()), report.attempt(),
-                        report.message_sid()});
+    evidence.push_back(
+        {report.account_sid(), Lower(report.message_id()), report.attempt(), report.message_sid()});
   }
   if (evidence.empty()) return absl::OkStatus();
   PARLEY_ASSIGN_OR_RETURN(std::vector<Change> changes, store_.ApplyEvidence(evidence));

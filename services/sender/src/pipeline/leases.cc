@@ -108,8 +108,8 @@ ShardSet LeaseKeeper::Adopt(const Leases& leases) {
     if (owned[index] != 0) granted.push_back({shard, owned[index]});
     epochs_[index] = owned[index];
   }
-  if (revoked.any()) pump_.Revoke(revoked);
-  if (!granted.empty()) pump_.Grant(granted);
+  if (revoked.any()) holder_.Revoke(revoked);
+  if (!granted.empty()) holder_.Grant(granted);
   held.Set(std::min(count, leases.fair_share));
   if (revoked.any() || !granted.empty()) {
     telemetry::Info("leases_changed", {{"held", std::min(count, leases.fair_share)},
@@ -135,7 +135,7 @@ void LeaseKeeper::Guard(std::stop_token stop) {
       continue;
     }
     telemetry::Warning("leases_given_up");
-    pump_.Revoke(All());
+    holder_.Revoke(All());
     SleepFor({}, options_.write_window);
     const std::lock_guard lock(mutex_);
     timer_.Disarm();
@@ -145,7 +145,7 @@ void LeaseKeeper::Guard(std::stop_token stop) {
 }
 
 void LeaseKeeper::Leave() {
-  pump_.Revoke(All());
+  holder_.Revoke(All());
   const absl::Status released = store_.Release(options_.replica, All());
   if (!released.ok()) telemetry::Warning("leases_not_released", released);
   store_.Leave(options_.replica).IgnoreError();

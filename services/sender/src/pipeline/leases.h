@@ -6,15 +6,26 @@
 // paused through both.
 #pragma once
 
+#include <array>
 #include <condition_variable>
 #include <mutex>
 #include <stop_token>
 #include <string>
+#include <vector>
 
-#include "pipeline/pump.h"
 #include "ports.h"
 
 namespace parley::sender {
+
+// Who sends for the shards.
+class ShardHolder {
+ public:
+  virtual ~ShardHolder() = default;
+  virtual void Grant(const std::vector<OwnedShard>& shards) = 0;
+  // After it returns nothing of these shards is journalled any more; what was journalled before is
+  // written within the write window, or never.
+  virtual void Revoke(const ShardSet& shards) = 0;
+};
 
 struct LeaseOptions {
   std::string replica;
@@ -28,11 +39,14 @@ struct LeaseOptions {
 
 class LeaseKeeper {
  public:
-  LeaseKeeper(LeaseStore& store, DeadMansTimer& timer, Pump& pump, const LeaseOptions& options)
-      : store_(store), timer_(timer), pump_(pump), options_(options) {}
+  LeaseKeeper(LeaseStore& store, DeadMansTimer& timer, ShardHolder& holder,
+              const LeaseOptions& options)
+      : store_(store), timer_(timer), holder_(holder), options_(options) {}
 
   // Renews until `stop`. One thread.
   void Renew(std::stop_token stop);
+  // One round of it; waits a little after a failure or before giving something back.
+  void RenewOnce(const std::stop_token& stop);
   // Watches the renewals until `stop`. Another thread.
   void Guard(std::stop_token stop);
   // Gives all leases back, after the last request was written. Call once both have ended.
@@ -44,13 +58,12 @@ class LeaseKeeper {
   absl::Status Ready() const;
 
  private:
-  void RenewOnce(const std::stop_token& stop);
   // What to give back so that others get their share.
   ShardSet Adopt(const Leases& leases);
 
   LeaseStore& store_;
   DeadMansTimer& timer_;
-  Pump& pump_;
+  ShardHolder& holder_;
   const LeaseOptions options_;
 
   mutable std::mutex mutex_;
@@ -58,7 +71,7 @@ class LeaseKeeper {
   bool woken_ = false;
   bool holding_ = false;  // The timer is armed.
   DeadMansTimer::BootTime renewed_at_{0};
-  std::array<std::int64_t, kShards> epochs_{};  // As granted to the pump.
+  std::array<std::int64_t, kShards> epochs_{};  // As granted.
 };
 
 }  // namespace parley::sender

@@ -23,8 +23,7 @@ void LogLoop::Run(const Handle& handle, const Looked& looked, std::stop_token st
     }
     std::vector<kafka::OutRecord> dead;
     const Bury bury = [&](const kafka::Record& record, const absl::Status& reason) {
-      telemetry::Error("dead_letter", reason,
-                       {{"topic", record.topic}, {"offset", record.offset}});
+      telemetry::Error("dead_letter", reason, {{"topic", record.topic}, {"offset", record.offset}});
       dead.push_back(kafka::DeadLetter(record, reason));
     };
     while (!records->empty()) {

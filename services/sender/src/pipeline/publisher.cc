@@ -56,8 +56,7 @@ void Publisher::Run(std::stop_token stop) {
         });
       }
       changes.swap(queued_);
-      marks = !acknowledged_.empty() &&
-              (stop.stop_requested() || steady_clock::now() >= mark_at);
+      marks = !acknowledged_.empty() && (stop.stop_requested() || steady_clock::now() >= mark_at);
     }
     const auto now = steady_clock::now();
     if (stop.stop_requested() && drained_by == steady_clock::time_point::max()) {
@@ -89,8 +88,8 @@ void Publisher::Publish(std::deque<Change> changes) {
 }
 
 void Publisher::Acknowledged(const Change& change, const absl::Status& status) {
-  static auto& published = telemetry::Counter(
-      "parley_sender_results_published_total", "Changes of sends that Kafka acknowledged.");
+  static auto& published = telemetry::Counter("parley_sender_results_published_total",
+                                              "Changes of sends that Kafka acknowledged.");
   static auto& failed = telemetry::Counter(
       "parley_sender_results_failed_total",
       "Changes that could not be published just now; they are found again in the store. If it "

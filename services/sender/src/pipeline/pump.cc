@@ -15,8 +15,8 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr milliseconds kStoreRetry{200};
-constexpr milliseconds kBusyRetry{1'000};    // A conversation waits for what another process sent.
-constexpr microseconds kCollect{500};        // For more free workers, when all are busy.
+constexpr milliseconds kBusyRetry{1'000};  // A conversation waits for what another process sent.
+constexpr microseconds kCollect{500};      // For more free workers, when all are busy.
 
 std::int64_t NewToken() {
   thread_local std::mt19937_64 random{std::random_device{}()};
@@ -137,7 +137,8 @@ void Pump::Revoke(const ShardSet& shards) {
 ShardSet Pump::Owned() const {
   const std::lock_guard lock(mutex_);
   ShardSet owned;
-  for (std::size_t shard = 0; shard < epochs_.size(); ++shard) owned.set(shard, epochs_[shard] != 0);
+  for (std::size_t shard = 0; shard < epochs_.size(); ++shard)
+    owned.set(shard, epochs_[shard] != 0);
   return owned;
 }
 

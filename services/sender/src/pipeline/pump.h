@@ -12,8 +12,9 @@
 #include <vector>
 
 #include "domain/scheduler.h"
-#include "pipeline/dispatch.h"
 #include "pipeline/directory.h"
+#include "pipeline/dispatch.h"
+#include "pipeline/leases.h"
 #include "pipeline/publisher.h"
 #include "pipeline/settler.h"
 #include "pipeline/workers.h"
@@ -23,7 +24,7 @@ namespace parley::sender {
 
 struct PumpOptions {
   std::string replica;
-  std::size_t batch_max = 200;                  // Of one journal transaction.
+  std::size_t batch_max = 200;  // Of one journal transaction.
   std::chrono::milliseconds send_timeout{10'000};
   std::chrono::milliseconds write_window{500};  // From the journal to the first byte.
   // Queues that a lost notification left unseen are found within this time.
@@ -36,7 +37,7 @@ struct Permission {
   bool bulk = true;
 };
 
-class Pump final : public Brake {
+class Pump final : public Brake, public ShardHolder {
  public:
   Pump(QueueStore& store, const Directory& directory, Settler& settler, Publisher& publisher,
        std::function<Permission()> permission, const PumpOptions& options);
@@ -58,10 +59,8 @@ class Pump final : public Brake {
   void PauseLane(std::int64_t lane_id, SteadyTime until) override;
   void PauseAccount(const std::string& account_sid, SteadyTime until) override;
 
-  // Leases. After Revoke returns nothing of these shards is journalled any more; what was
-  // journalled before is written within the write window, or never.
-  void Grant(const std::vector<OwnedShard>& shards);
-  void Revoke(const ShardSet& shards);
+  void Grant(const std::vector<OwnedShard>& shards) override;
+  void Revoke(const ShardSet& shards) override;
   ShardSet Owned() const;
 
  private:
