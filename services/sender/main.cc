@@ -49,6 +49,8 @@ using std::chrono::milliseconds;
 
 constexpr char kSchema[] = "sender";
 constexpr char kRole[] = "sender_worker";
+// The least that brokers allow by default: what a killed replica read is read on that soon.
+constexpr milliseconds kSessionTimeout{6'000};
 
 postgres::PoolOptions DatabaseOptions(const Config& config) {
   postgres::PoolOptions options;
@@ -154,12 +156,14 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
                           kafka::Consumer::Create({.brokers = config.kafka_brokers,
                                                    .group = "sender",
                                                    .client_id = "sender",
-                                                   .topics = {kafka::kSendCommandsTopic}}));
+                                                   .topics = {kafka::kSendCommandsTopic},
+                               .session_timeout = kSessionTimeout}));
   PARLEY_ASSIGN_OR_RETURN(const auto evidence_consumer,
                           kafka::Consumer::Create({.brokers = config.kafka_brokers,
                                                    .group = "sender-evidence",
                                                    .client_id = "sender-evidence",
-                                                   .topics = {kafka::kDeliveryStatusTopic}}));
+                                                   .topics = {kafka::kDeliveryStatusTopic},
+                               .session_timeout = kSessionTimeout}));
   PARLEY_ASSIGN_OR_RETURN(
       const auto directory_reader,
       kafka::LogReader::Create({config.kafka_brokers, "sender-directory", kafka::kDirectoryTopic}));
