@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+
 from harness import wait_until
 from harness.twilio_webhooks import Webhooks, new_customer
 

@@ -180,7 +180,7 @@ def test_playing_the_customer_is_answered_for_real(stack):
 def test_what_twilio_refuses_is_shown_with_its_reason(stack):
     channel = stack.credentials["channel_id"]
     refused = stack.post(
-        "/v1/messages", {"channelId": channel, "to": "+15005550001", "body": "To nobody"}
+        "/v1/messages", {"channelId": channel, "to": "+12345", "body": "To nobody"}
     ).expect(200).json()
     shown = wait_until(
         lambda: (m := stack.get(f"/v1/messages/{refused['id']}").json())["status"]
