@@ -6,6 +6,7 @@
 #include "libs/postgres/array.h"
 #include "libs/telemetry/log.h"
 #include "store/directory.h"
+#include "store/statement.h"
 
 namespace parley::gateway::store {
 namespace {
@@ -30,10 +31,11 @@ void ReadClaims(pqxx::work& tx, const std::set<AccountNumber>& numbers,
                 std::map<AccountNumber, Claim>& claims) {
   const Arrays arrays = ToArrays(numbers);
   for (const pqxx::row& row :
-       tx.exec_params("SELECT n.account_sid, n.number, n.organization_id, n.channel_id "
-                      "FROM unnest($1::text[], $2::text[]) w(account, number) "
-                      "JOIN number_claims n ON n.account_sid = w.account AND n.number = w.number",
-                      arrays.accounts, arrays.numbers)) {
+       RunPrepared(tx, "read_claims",
+                   "SELECT n.account_sid, n.number, n.organization_id, n.channel_id "
+                   "FROM unnest($1::text[], $2::text[]) w(account, number) "
+                   "JOIN number_claims n ON n.account_sid = w.account AND n.number = w.number",
+                   arrays.accounts, arrays.numbers)) {
     claims[{row[0].c_str(), row[1].c_str()}] = {row[2].c_str(), row[3].c_str()};
   }
 }
@@ -97,7 +99,8 @@ absl::StatusOr<std::map<AccountNumber, std::string>> FindOrganizations(
     pqxx::work& tx, const std::set<AccountNumber>& numbers) {
   const Arrays arrays = ToArrays(numbers);
   std::map<AccountNumber, std::string> organizations;
-  for (const pqxx::row& row : tx.exec_params(
+  for (const pqxx::row& row : RunPrepared(
+           tx, "find_organizations",
            "SELECT w.account, w.number, coalesce(n.organization_id, f.organization_id) "
            "FROM unnest($1::text[], $2::text[]) w(account, number) "
            "LEFT JOIN number_claims n ON n.account_sid = w.account AND n.number = w.number "

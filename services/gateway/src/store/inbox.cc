@@ -14,6 +14,7 @@
 #include "store/live_json.h"
 #include "store/outbox.h"
 #include "store/resources.h"
+#include "store/statement.h"
 #include "store/turns.h"
 
 namespace parley::gateway::store {
@@ -93,7 +94,8 @@ void FindConversations(pqxx::work& tx, std::map<ConversationKey, Wanted>& wanted
     numbers.Add(std::get<2>(key));
     media.Add(std::get<3>(key));
   }
-  const pqxx::result found = tx.exec_params(
+  const pqxx::result found = RunPrepared(
+      tx, "find_conversations",
       "SELECT c.organization_id, c.channel_id, c.customer_number, c.medium, c.id "
       "FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) w(org, channel, number, medium) "
       "JOIN conversations c ON c.organization_id = w.org AND c.channel_id = w.channel "
@@ -131,13 +133,14 @@ void MakeConversations(pqxx::work& tx, const std::map<ConversationKey, Wanted>& 
       contact_numbers.Add(key.second);
       names.Add(name);
     }
-    tx.exec_params(
-        "INSERT INTO contacts (organization_id, id, phone_number, display_name) "
-        "SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) "
-        "ON CONFLICT (organization_id, phone_number) DO NOTHING",
-        contact_organizations.str(), contact_ids.str(), contact_numbers.str(), names.str());
+    RunPrepared(tx, "insert_contacts",
+                "INSERT INTO contacts (organization_id, id, phone_number, display_name) "
+                "SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) "
+                "ON CONFLICT (organization_id, phone_number) DO NOTHING",
+                contact_organizations.str(), contact_ids.str(), contact_numbers.str(), names.str());
   }
-  tx.exec_params(
+  RunPrepared(
+      tx, "insert_conversations",
       "INSERT INTO conversations (organization_id, id, channel_id, customer_number, medium, "
       "contact_id) "
       "SELECT w.org, w.id, w.channel, w.number, w.medium, k.id "
@@ -233,11 +236,13 @@ Conversations Lock(pqxx::work& tx, const std::set<RowId>& wanted) {
       MicrosOf("c.open_deadline") + ", c.ai_error, " + MicrosOf("c.created_at") +
       " FROM conversations c WHERE (c.organization_id, c.id) IN "
       "(SELECT * FROM unnest($1::uuid[], $2::uuid[])) ORDER BY c.id FOR UPDATE";
-  for (const pqxx::row& row : tx.exec_params(lock_sql, organizations.str(), ids.str())) {
+  for (const pqxx::row& row :
+       RunPrepared(tx, "lock_conversations", lock_sql, organizations.str(), ids.str())) {
     Conversation conversation = ReadLocked(row);
     conversations.emplace(conversation.id, std::move(conversation));
   }
-  const pqxx::result facts = tx.exec_params(
+  const pqxx::result facts = RunPrepared(
+      tx, "read_facts",
       "SELECT c.id, ch.ai_enabled, ch.ai_delay_ms, ch.deleted_at IS NOT NULL, ch.account_sid, "
       "CASE WHEN c.medium = 'whatsapp' AND ch.whatsapp_number <> '' THEN ch.whatsapp_number "
       "ELSE ch.phone_number END, k.id, k.display_name, coalesce(s.opted_out, false) "
@@ -264,10 +269,11 @@ std::map<RowId, AppendResult> FindStored(pqxx::work& tx, std::span<const NewMess
   }
   std::map<RowId, AppendResult> stored;
   for (const pqxx::row& row :
-       tx.exec_params("SELECT m.organization_id, m.id, m.conversation_id, m.seq, m.status "
-                      "FROM unnest($1::uuid[], $2::uuid[]) w(org, id) "
-                      "JOIN messages m ON m.organization_id = w.org AND m.id = w.id",
-                      organizations.str(), ids.str())) {
+       RunPrepared(tx, "find_stored",
+                   "SELECT m.organization_id, m.id, m.conversation_id, m.seq, m.status "
+                   "FROM unnest($1::uuid[], $2::uuid[]) w(org, id) "
+                   "JOIN messages m ON m.organization_id = w.org AND m.id = w.id",
+                   organizations.str(), ids.str())) {
     AppendResult result;
     result.message_id = row[1].c_str();
     result.conversation_id = row[2].c_str();
@@ -500,7 +506,8 @@ void Appending::AddRow(const NewMessage& message, const Conversation& conversati
 
 void Appending::InsertMessages(pqxx::work& tx) {
   if (rows_ == 0) return;
-  tx.exec_params(
+  RunPrepared(
+      tx, "insert_messages",
       "INSERT INTO messages (organization_id, id, conversation_id, channel_id, seq, direction, "
       "author, kind, medium, body, media, status, error_reason, error_message, simulated, late, "
       "from_number, to_number, account_sid, message_sid, call_sid, segments, user_id, turn_id, "
@@ -554,7 +561,8 @@ void Appending::UpdateConversations(pqxx::work& tx) {
     AddTurns(conversation.turns, turns);
     errors.Add(conversation.ai_error);
   }
-  tx.exec_params(
+  RunPrepared(
+      tx, "update_conversations",
       "UPDATE conversations c SET last_seq = w.last_seq, message_count = w.message_count, "
       "unread_count = w.unread_count, "
       "last_message_id = coalesce(w.last_message_id, c.last_message_id), "

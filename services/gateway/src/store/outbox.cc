@@ -1,5 +1,7 @@
 #include "store/outbox.h"
 
+#include "store/statement.h"
+
 namespace parley::gateway::store {
 
 void Outbox::AddKafka(const KafkaRow& row) {
@@ -23,18 +25,18 @@ void Outbox::AddLive(std::string_view organization_id, std::string_view name,
 void Outbox::Write(pqxx::work& tx) {
   // Identities are drawn in the order of the arrays, and that order is the order of publication.
   if (kafka_rows_ > 0) {
-    tx.exec_params(
-        "INSERT INTO outbox (organization_id, topic, key, value, type, traceparent) "
-        "SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::text[], "
-        "$6::text[])",
-        organizations_.str(), topics_.str(), keys_.str(), values_.str(), types_.str(),
-        traces_.str());
+    RunPrepared(tx, "insert_outbox",
+                "INSERT INTO outbox (organization_id, topic, key, value, type, traceparent) "
+                "SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::text[], "
+                "$6::text[])",
+                organizations_.str(), topics_.str(), keys_.str(), values_.str(), types_.str(),
+                traces_.str());
   }
   if (live_rows_ > 0) {
-    tx.exec_params(
-        "INSERT INTO live_outbox (organization_id, name, data) "
-        "SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[])",
-        live_organizations_.str(), live_names_.str(), live_data_.str());
+    RunPrepared(tx, "insert_live_outbox",
+                "INSERT INTO live_outbox (organization_id, name, data) "
+                "SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[])",
+                live_organizations_.str(), live_names_.str(), live_data_.str());
   }
   std::string wake;
   for (const auto& [needed, channel] :

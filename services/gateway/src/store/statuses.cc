@@ -13,6 +13,7 @@
 #include "store/live_json.h"
 #include "store/outbox.h"
 #include "store/resources.h"
+#include "store/statement.h"
 
 namespace parley::gateway::store {
 namespace {
@@ -80,7 +81,8 @@ void Applying::Lock(pqxx::work& tx) {
     organizations.Add(id.first);
     ids.Add(id.second);
   }
-  for (const pqxx::row& row : tx.exec_params(
+  for (const pqxx::row& row : RunPrepared(
+           tx, "lock_outgoing",
            std::string(kMessageSelect)
                    .insert(sizeof("SELECT ") - 1,
                            "m.organization_id, m.generation, m.attempt, m.result_version, "
@@ -177,7 +179,8 @@ void Applying::WriteMessages(pqxx::work& tx) {
   }
   if (rows == 0) return;
   // Whoever speaks of a message has it: it need not be emitted again.
-  tx.exec_params(
+  RunPrepared(
+      tx, "update_outgoing",
       "UPDATE messages m SET status = w.status, status_at = w.status_at, "
       "error_code = w.error_code, error_reason = w.error_reason, "
       "error_message = w.error_message, message_sid = w.message_sid, segments = w.segments, "
@@ -209,7 +212,8 @@ absl::StatusOr<std::vector<StatusChange>> Applying::Run(pqxx::work& tx, Time) {
   }
   WriteMessages(tx);
   if (history_rows_ > 0) {
-    tx.exec_params(
+    RunPrepared(
+        tx, "insert_status_changes",
         "INSERT INTO message_status_changes (organization_id, message_id, id, status, error_code, "
         "source, at) SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], "
         "$5::int[], $6::text[], $7::timestamptz[])",
@@ -242,7 +246,8 @@ std::map<SidKey, Attempt> NoteAttempts(pqxx::work& tx, const std::map<SidKey, At
     numbers.Add(attempt.attempt);
   }
   std::map<SidKey, Attempt> known;
-  for (const pqxx::row& row : tx.exec_params(
+  for (const pqxx::row& row : RunPrepared(
+           tx, "note_attempts",
            "INSERT INTO message_attempts AS a (organization_id, account_sid, message_sid, "
            "message_id, attempt) SELECT w.* FROM unnest($1::uuid[], $2::text[], $3::text[], "
            "$4::uuid[], $5::int[]) w "
@@ -267,13 +272,14 @@ void TakeEarly(pqxx::work& tx, const std::map<SidKey, Attempt>& attempts, Applyi
     sids.Add(std::get<2>(key));
   }
   for (const pqxx::row& row :
-       tx.exec_params("WITH taken AS (DELETE FROM early_statuses e "
-                      "USING unnest($1::uuid[], $2::text[], $3::text[]) w(org, account, sid) "
-                      "WHERE e.organization_id = w.org AND e.account_sid = w.account "
-                      "AND e.message_sid = w.sid RETURNING e.*) "
-                      "SELECT organization_id, account_sid, message_sid, status, error_code, " +
-                          MicrosOf("at") + " FROM taken ORDER BY at",
-                      organizations.str(), accounts.str(), sids.str())) {
+       RunPrepared(tx, "take_early",
+                   "WITH taken AS (DELETE FROM early_statuses e "
+                   "USING unnest($1::uuid[], $2::text[], $3::text[]) w(org, account, sid) "
+                   "WHERE e.organization_id = w.org AND e.account_sid = w.account "
+                   "AND e.message_sid = w.sid RETURNING e.*) "
+                   "SELECT organization_id, account_sid, message_sid, status, error_code, " +
+                       MicrosOf("at") + " FROM taken ORDER BY at",
+                   organizations.str(), accounts.str(), sids.str())) {
     const auto at = attempts.find({row[0].c_str(), row[1].c_str(), row[2].c_str()});
     if (at == attempts.end()) continue;
     Evidence evidence;
@@ -301,14 +307,14 @@ absl::Status MarkAccepted(pqxx::work& tx,
     ids.Add(id.first);
     generations.Add(generation);
   }
-  tx.exec_params(
-      "WITH locked AS (SELECT m.organization_id, m.id FROM messages m "
-      "JOIN unnest($1::uuid[], $2::uuid[], $3::int[]) w(org, id, generation) "
-      "ON m.organization_id = w.org AND m.id = w.id AND m.generation <= w.generation "
-      "WHERE m.emit_again_at IS NOT NULL ORDER BY m.id FOR UPDATE OF m) "
-      "UPDATE messages m SET emit_again_at = NULL FROM locked l "
-      "WHERE m.organization_id = l.organization_id AND m.id = l.id",
-      organizations.str(), ids.str(), generations.str());
+  RunPrepared(tx, "mark_accepted",
+              "WITH locked AS (SELECT m.organization_id, m.id FROM messages m "
+              "JOIN unnest($1::uuid[], $2::uuid[], $3::int[]) w(org, id, generation) "
+              "ON m.organization_id = w.org AND m.id = w.id AND m.generation <= w.generation "
+              "WHERE m.emit_again_at IS NOT NULL ORDER BY m.id FOR UPDATE OF m) "
+              "UPDATE messages m SET emit_again_at = NULL FROM locked l "
+              "WHERE m.organization_id = l.organization_id AND m.id = l.id",
+              organizations.str(), ids.str(), generations.str());
   return absl::OkStatus();
 }
 
@@ -348,7 +354,8 @@ absl::StatusOr<ReportResults> ApplyReports(pqxx::work& tx,
   // Whose report it is: the organization that has the SID, or the message that the callback's URL
   // names, or else the number. Only organizations that the signing account serves count, and only
   // messages that were sent with it.
-  const pqxx::result owners = tx.exec_params(
+  const pqxx::result owners = RunPrepared(
+      tx, "find_owners",
       "SELECT coalesce(a.organization_id, m.organization_id, n.organization_id, "
       "f.organization_id), m.id "
       "FROM unnest($1::text[], $2::text[], $3::uuid[], $4::text[]) "
@@ -410,7 +417,8 @@ absl::StatusOr<ReportResults> ApplyReports(pqxx::work& tx,
     applying.Add({std::get<0>(*keys[i]), attempt.message_id}, std::move(evidence));
   }
   if (results.early > 0) {
-    tx.exec_params(
+    RunPrepared(
+        tx, "insert_early",
         "INSERT INTO early_statuses (organization_id, account_sid, message_sid, status, "
         "error_code, at) SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], "
         "$5::int[], $6::timestamptz[]) ON CONFLICT DO NOTHING",

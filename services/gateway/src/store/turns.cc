@@ -7,6 +7,7 @@
 #include "libs/telemetry/log.h"
 #include "parley/events/v1/conversation_event.pb.h"
 #include "store/resources.h"
+#include "store/statement.h"
 
 namespace parley::gateway::store {
 namespace {
@@ -85,7 +86,8 @@ absl::Status WriteTurns(pqxx::work& tx, std::span<const TurnToWrite> turns, cons
     conversations.Add(turn.conversation_id);
     last_seqs.Add(turn.turn.last_seq);
   }
-  const pqxx::result settings = tx.exec_params(
+  const pqxx::result settings = RunPrepared(
+      tx, "turn_settings",
       "SELECT t.ord, c.medium, ch.display_name AS channel_name, ch.ai_provider, ch.ai_base_url, "
       "ch.ai_model, ch.ai_system_prompt, ch.ai_sealed_key, "
       "coalesce(k.display_name, '') AS customer_name "
@@ -95,14 +97,15 @@ absl::Status WriteTurns(pqxx::work& tx, std::span<const TurnToWrite> turns, cons
       "LEFT JOIN contacts k ON k.organization_id = c.organization_id AND k.id = c.contact_id "
       "ORDER BY t.ord",
       organizations.str(), conversations.str());
-  const pqxx::result history = tx.exec_params(
-      "SELECT h.*, t.ord FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) "
-      "WITH ORDINALITY t(org, conversation, last_seq, ord) CROSS JOIN LATERAL (" +
-          std::string(kMessageSelect) +
-          " WHERE m.organization_id = t.org AND m.conversation_id = t.conversation "
-          "AND m.seq <= t.last_seq ORDER BY m.seq DESC LIMIT " +
-          std::to_string(kHistoryMessagesMax) + ") h ORDER BY t.ord, h.seq DESC",
-      organizations.str(), conversations.str(), last_seqs.str());
+  const pqxx::result history =
+      RunPrepared(tx, "turn_history",
+                  "SELECT h.*, t.ord FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) "
+                  "WITH ORDINALITY t(org, conversation, last_seq, ord) CROSS JOIN LATERAL (" +
+                      std::string(kMessageSelect) +
+                      " WHERE m.organization_id = t.org AND m.conversation_id = t.conversation "
+                      "AND m.seq <= t.last_seq ORDER BY m.seq DESC LIMIT " +
+                      std::to_string(kHistoryMessagesMax) + ") h ORDER BY t.ord, h.seq DESC",
+                  organizations.str(), conversations.str(), last_seqs.str());
   std::vector<std::vector<v1::Message>> messages(turns.size());
   for (const pqxx::row& row : history) {
     messages.at(row[kMessageColumns].as<std::size_t>() - 1).push_back(ReadMessage(row));
