@@ -136,7 +136,7 @@ int HttpStatus(const absl::Status& status) {
     case absl::StatusCode::kCancelled:
       return 499;
     case absl::StatusCode::kUnimplemented:
-      return 501;
+      return ErrorReason(status) == "METHOD_NOT_ALLOWED" ? 405 : 501;
     case absl::StatusCode::kUnavailable:
       return 503;
     case absl::StatusCode::kDeadlineExceeded:

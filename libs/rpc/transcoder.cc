@@ -10,6 +10,7 @@
 
 #include "libs/base/status.h"
 #include "libs/base/text.h"
+#include "libs/http/guarded_client.h"
 #include "libs/http/server.h"
 
 namespace parley::rpc {
@@ -230,6 +231,10 @@ CallContext ContextFromHttp(const httplib::Request& request, const std::string& 
                             const std::vector<std::string>& allowed_origins) {
   CallContext call;
   call.remote_address = request.remote_addr;
+  // A proxy of ours, on this machine or network, says who is behind it; nobody else is believed.
+  if (request.has_header("X-Real-IP") && !http::IsPublicAddress(request.remote_addr)) {
+    call.remote_address = request.get_header_value("X-Real-IP");
+  }
   call.idempotency_key = request.get_header_value("Idempotency-Key");
   call.traceparent = request.get_header_value("traceparent");
   const std::string authorization = request.get_header_value("Authorization");
