@@ -36,8 +36,11 @@ def test_wrong_webhooks_are_refused_and_leave_nothing(stack):
         ("wrong signature", {"signature": "AAAAAAAAAAAAAAAAAAAAAAAAAAA="}, 403),
         ("signature is no base64", {"signature": "?"}, 403),
         ("no signature", {"signature": ""}, 403),
-        ("signed for another body", {"signature": webhooks.sign("/webhooks/twilio/message", foreign)},
-         403),
+        (
+            "signed for another body",
+            {"signature": webhooks.sign("/webhooks/twilio/message", foreign)},
+            403,
+        ),
         ("oversized", {"body": b"Body=" + b"a" * 70_000}, 413),
         ("invalid UTF-8", {"body": b"Body=%ff&From=%2B15550000001"}, 400),
         ("raw invalid UTF-8", {"body": b"Body=\xff"}, 400),
@@ -95,8 +98,12 @@ def test_the_api_refuses_what_does_not_fit(stack):
         ("POST", "/v1/messages", b"{}", 400),
         ("POST", "/v1/messages", {"channelId": channel, "to": "12", "body": "x"}, 400),
         ("POST", "/v1/messages", {"channelId": channel, "to": "+15550000001"}, 400),
-        ("POST", "/v1/messages",
-         {"channelId": channel, "to": "+15550000001", "body": "x" * 1601}, 400),
+        (
+            "POST",
+            "/v1/messages",
+            {"channelId": channel, "to": "+15550000001", "body": "x" * 1601},
+            400,
+        ),
         ("POST", "/v1/messages", {"channelId": nowhere, "to": "+15550000001", "body": "x"}, 404),
         ("POST", "/v1/messages", {"conversationId": nowhere, "body": "x"}, 404),
         ("POST", "/v1/messages", {"conversationId": "no-uuid", "body": "x"}, 404),
@@ -127,7 +134,8 @@ def test_truncated_requests_do_not_hang_or_store(stack):
         with socket.create_connection((target.hostname, target.port), timeout=15) as connection:
             connection.sendall(
                 b"POST /webhooks/twilio/message HTTP/1.1\r\nHost: x\r\n"
-                b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 500\r\n\r\nBody="
+                b"Content-Type: application/x-www-form-urlencoded\r\n"
+                b"Content-Length: 500\r\n\r\nBody="
             )
             connection.shutdown(socket.SHUT_WR)
             answer = connection.recv(4096)

@@ -6,16 +6,20 @@ from harness.twilio_webhooks import new_customer
 
 def test_a_simulated_incoming_message_is_answered(stack):
     customer = new_customer()
-    created = stack.post(
-        "/api/messages",
-        {
-            "channel_id": stack.credentials["channel_id"],
-            "content": "Hello",
-            "sender": "user",
-            "communication_type": "sms",
-            "user_phone_number": customer,
-        },
-    ).expect(201).json()
+    created = (
+        stack.post(
+            "/api/messages",
+            {
+                "channel_id": stack.credentials["channel_id"],
+                "content": "Hello",
+                "sender": "user",
+                "communication_type": "sms",
+                "user_phone_number": customer,
+            },
+        )
+        .expect(201)
+        .json()
+    )
     assert created["success"] is True
     message = created["data"]
     assert (message["sender"], message["status"], message["type"]) == ("user", "sent", "text")
@@ -24,9 +28,11 @@ def test_a_simulated_incoming_message_is_answered(stack):
     assert message["createdAt"] == message["created_at"]
 
     def delivered():
-        listed = stack.get(
-            f"/api/messages?session_id={message['session_id']}&limit=10"
-        ).expect(200).json()["data"]
+        listed = (
+            stack.get(f"/api/messages?session_id={message['session_id']}&limit=10")
+            .expect(200)
+            .json()["data"]
+        )
         return listed if [m["status"] for m in listed] == ["sent", "delivered"] else None
 
     first, second = wait_until(delivered, 15, step_s=0.1)
@@ -40,15 +46,19 @@ def test_a_simulated_incoming_message_is_answered(stack):
 
 def test_a_contact_message_is_really_sent(stack):
     customer = new_customer()
-    sent = stack.post(
-        "/api/messages",
-        {
-            "twilio_number": stack.credentials["phone_number"],
-            "content": "From the shop",
-            "sender": "contact",
-            "user_phone_number": customer,
-        },
-    ).expect(201).json()["data"]
+    sent = (
+        stack.post(
+            "/api/messages",
+            {
+                "twilio_number": stack.credentials["phone_number"],
+                "content": "From the shop",
+                "sender": "contact",
+                "user_phone_number": customer,
+            },
+        )
+        .expect(201)
+        .json()["data"]
+    )
     assert sent["metadata"]["direction"] == "outgoing"
     wait_until(
         lambda: [e["body"] for e in stack.simulator.ledger() if e["to"] == customer]
@@ -70,12 +80,25 @@ def test_errors_have_the_old_form(stack):
     cases = [
         ("no channel", {"content": "x"}, 400),
         ("no content", {"channel_id": stack.credentials["channel_id"]}, 400),
-        ("wrong sender", {"channel_id": stack.credentials["channel_id"], "content": "x",
-                          "sender": "nobody"}, 400),
-        ("no number", {"channel_id": stack.credentials["channel_id"], "content": "x",
-                       "user_phone_number": "12"}, 400),
-        ("foreign channel", {"channel_id": "00000000-0000-7000-8000-000000000000",
-                             "content": "x"}, 404),
+        (
+            "wrong sender",
+            {"channel_id": stack.credentials["channel_id"], "content": "x", "sender": "nobody"},
+            400,
+        ),
+        (
+            "no number",
+            {
+                "channel_id": stack.credentials["channel_id"],
+                "content": "x",
+                "user_phone_number": "12",
+            },
+            400,
+        ),
+        (
+            "foreign channel",
+            {"channel_id": "00000000-0000-7000-8000-000000000000", "content": "x"},
+            404,
+        ),
     ]
     for label, body, status in cases:
         error = stack.post("/api/messages", body).expect(status).json()

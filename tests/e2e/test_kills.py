@@ -81,8 +81,10 @@ def test_no_text_is_lost_or_answered_twice(stack, victim):
             "SELECT count(*) FROM gateway.conversations WHERE (pending_due_at IS NOT NULL OR "
             f"open_turn_id IS NOT NULL) AND customer_number IN ({listed})"
         )
-        waiting = rows("m.id", "AND m.direction='outbound' AND m.status IN "
-                               "('queued','sending','sent','scheduled')")
+        waiting = rows(
+            "m.id",
+            "AND m.direction='outbound' AND m.status IN ('queued','sending','sent','scheduled')",
+        )
         assert int(open_turns) == 0
         assert waiting == []
         return True

@@ -102,9 +102,9 @@ def test_the_ai_is_silent_where_it_must_be(stack):
         wait_for_answer(stack, customer)
     ids = {name: conversation_of(stack, number)["id"] for name, number in customers.items()}
     stack.post(f"/v1/conversations/{ids['taken over']}:takeOver").expect(200)
-    stack.call(
-        "PATCH", f"/v1/conversations/{ids['switched off']}", {"aiEnabled": False}
-    ).expect(200)
+    stack.call("PATCH", f"/v1/conversations/{ids['switched off']}", {"aiEnabled": False}).expect(
+        200
+    )
     webhooks.text(customers["opted out"], " stop ")
     for customer in customers.values():
         webhooks.text(customer, "Second")
@@ -136,9 +136,11 @@ def test_a_person_answers_and_the_ai_does_not_talk_over(stack):
         Webhooks(stack).text(customer, "Is someone there?")
         conversation = wait_until(lambda: conversation_of(stack, customer))
         assert conversation["aiState"] == "AI_STATE_PENDING"
-        answer = stack.post(
-            "/v1/messages", {"conversationId": conversation["id"], "body": "Yes, I am!"}
-        ).expect(200).json()
+        answer = (
+            stack.post("/v1/messages", {"conversationId": conversation["id"], "body": "Yes, I am!"})
+            .expect(200)
+            .json()
+        )
     finally:
         stack.call("PATCH", channel, {"ai": {"responseDelayMs": delay}}).expect(200)
     wait_until(
@@ -155,9 +157,13 @@ def test_a_person_answers_and_the_ai_does_not_talk_over(stack):
 def test_playing_the_customer_is_answered_for_real(stack):
     customer = new_customer()
     channel = stack.credentials["channel_id"]
-    simulated = stack.post(
-        "/v1/messages:simulateInbound", {"channelId": channel, "from": customer, "body": "Hi"}
-    ).expect(200).json()
+    simulated = (
+        stack.post(
+            "/v1/messages:simulateInbound", {"channelId": channel, "from": customer, "body": "Hi"}
+        )
+        .expect(200)
+        .json()
+    )
     assert (simulated["simulated"], simulated["status"]) == (True, "STATUS_SENT")
     messages = wait_for_answer(stack, customer)
     assert [m["author"] for m in messages] == ["AUTHOR_CUSTOMER", "AUTHOR_AI"]
@@ -165,9 +171,11 @@ def test_playing_the_customer_is_answered_for_real(stack):
 
     # Without a number everything is shown and nothing is sent.
     before = len(stack.simulator.ledger())
-    shown = stack.post(
-        "/v1/messages:simulateInbound", {"channelId": channel, "body": "Only for show"}
-    ).expect(200).json()
+    shown = (
+        stack.post("/v1/messages:simulateInbound", {"channelId": channel, "body": "Only for show"})
+        .expect(200)
+        .json()
+    )
     wait_until(
         lambda: [m["author"] for m in messages_of(stack, shown["conversationId"])][-1]
         == "AUTHOR_AI"
@@ -179,9 +187,11 @@ def test_playing_the_customer_is_answered_for_real(stack):
 
 def test_what_twilio_refuses_is_shown_with_its_reason(stack):
     channel = stack.credentials["channel_id"]
-    refused = stack.post(
-        "/v1/messages", {"channelId": channel, "to": "+12345", "body": "To nobody"}
-    ).expect(200).json()
+    refused = (
+        stack.post("/v1/messages", {"channelId": channel, "to": "+12345", "body": "To nobody"})
+        .expect(200)
+        .json()
+    )
     shown = wait_until(
         lambda: (m := stack.get(f"/v1/messages/{refused['id']}").json())["status"]
         == "STATUS_FAILED"
@@ -198,7 +208,8 @@ def test_whatsapp_is_answered_on_whatsapp(stack):
     )
     wait_until(
         lambda: [
-            m["status"] for m in thread(stack, customer, "MEDIUM_WHATSAPP")
+            m["status"]
+            for m in thread(stack, customer, "MEDIUM_WHATSAPP")
             if m["author"] == "AUTHOR_AI"
         ]
         in (["STATUS_DELIVERED"], ["STATUS_READ"]),
