@@ -66,7 +66,7 @@ TEST(IsCleanUtf8, RefusesWhatStoresRefuse) {
 }
 
 TEST(IsE164, ChecksTheShapeOnly) {
-  for (const char* text : {"+15005550006", "+4915112345678", "+12"})
+  for (const char* text : {"+15005550006", "+491713920000", "+12"})
     EXPECT_TRUE(IsE164(text)) << text;
   for (const char* text : {"", "+", "+1", "15005550006", "+05005550006", "+1500555000a",
                            "+1234567890123456", "+1 5005550006"}) {
