@@ -240,7 +240,7 @@ describe('the page', () => {
       await page.getByRole('heading', { name: 'Ana Sofia Reis' }).waitFor()
       await page.keyboard.press('Escape')
       await page.keyboard.press('Escape')
-      await page.getByText('Choose a conversation').waitFor()
+      await page.getByText('The conversation that you choose').waitFor()
       await page.keyboard.press('?')
       await page.getByRole('dialog', { name: 'Keyboard shortcuts' }).waitFor()
     }))
