@@ -14,6 +14,7 @@
 #include "store/live_json.h"
 #include "store/outbox.h"
 #include "store/resources.h"
+#include "store/statement.h"
 
 namespace parley::gateway::dispatcher {
 namespace {
@@ -84,7 +85,8 @@ absl::StatusOr<int> Dispatcher::EmitDueTurns() {
   int emitted = 0;
   PARLEY_RETURN_IF_ERROR(pool_.Transact([&](pqxx::work& tx) -> absl::Status {
     due.clear();
-    for (const pqxx::row& row : tx.exec_params(
+    for (const pqxx::row& row : store::RunPrepared(
+             tx, "due_turns",
              "SELECT organization_id, id FROM conversations WHERE pending_due_at <= $1 "
              "AND open_turn_id IS NULL ORDER BY pending_due_at LIMIT $2 FOR UPDATE SKIP LOCKED",
              FormatTime(policy.now), options_.batch_max)) {
@@ -106,7 +108,8 @@ absl::StatusOr<int> Dispatcher::CloseOverdueTurns() {
   std::vector<store::NewMessage> failures;
   PARLEY_RETURN_IF_ERROR(pool_.Transact([&](pqxx::work& tx) -> absl::Status {
     failures.clear();
-    for (const pqxx::row& row : tx.exec_params(
+    for (const pqxx::row& row : store::RunPrepared(
+             tx, "overdue_turns",
              "SELECT organization_id, id, open_turn_id FROM conversations "
              "WHERE open_turn_id IS NOT NULL AND open_deadline <= $1 ORDER BY open_deadline "
              "LIMIT $2 FOR UPDATE SKIP LOCKED",
@@ -147,7 +150,8 @@ absl::StatusOr<int> Dispatcher::EmitSendsAgain() {
                         "AND c.id = m.conversation_id), ") +
         " WHERE m.emit_again_at <= $1 ORDER BY m.emit_again_at, m.seq LIMIT $2 "
         "FOR UPDATE OF m SKIP LOCKED";
-    const pqxx::result rows = tx.exec_params(sql, FormatTime(policy.now), options_.batch_max);
+    const pqxx::result rows =
+        store::RunPrepared(tx, "sends_again", sql, FormatTime(policy.now), options_.batch_max);
     taken = static_cast<int>(rows.size());
     if (rows.empty()) return absl::OkStatus();
     store::Outbox outbox;

@@ -114,6 +114,7 @@ absl::Status Projector::Start() {
     consumer.group = options_.group + "." + topic;
     consumer.client_id = options_.client_id;
     consumer.topics = {topic};
+    consumer.session_timeout = options_.session_timeout;
     PARLEY_ASSIGN_OR_RETURN(std::unique_ptr<kafka::Consumer> made,
                             kafka::Consumer::Create(consumer));
     consumers_.push_back(std::move(made));

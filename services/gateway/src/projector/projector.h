@@ -29,6 +29,8 @@ struct ProjectorOptions {
   std::string client_id = "gateway-projector";
   std::string group = "gateway-projector";  // Each topic's group is this, a dot and its name.
   std::size_t batch_max = 500;
+  // After this a killed replica's partitions go to another; 6 s is the least that brokers allow.
+  std::chrono::milliseconds session_timeout{6'000};
   // An inbound message older than this gets no AI answer (PARLEY_REPLY_AGE_MAX).
   std::chrono::seconds reply_age_max{15 * 60};
   store::ChannelDefaults channel_defaults;  // For numbers that nobody claimed.

@@ -15,7 +15,7 @@
 #include "relay/leader.h"
 #include "store/live_json.h"
 #include "store/outbox.h"
-#include "store/resources.h"
+#include "store/statement.h"
 
 namespace parley::gateway::relay {
 namespace {
@@ -113,6 +113,11 @@ absl::StatusOr<int> Relay::PublishOutbox(pqxx::connection& connection,
         std::to_string(options_.batch_max));
     return absl::OkStatus();
   }));
+  static prometheus::Gauge& waiting = telemetry::Gauge(
+      "parley_gateway_outbox_waiting_rows",
+      "Rows that the leader found waiting for Kafka, at most one batch; if it stays at a whole "
+      "batch, Kafka is away or too slow.");
+  waiting.Set(static_cast<double>(rows.size()));
   if (rows.empty()) return 0;
   std::vector<kafka::OutRecord> records;
   records.reserve(rows.size());
@@ -185,7 +190,7 @@ absl::StatusOr<int> Relay::NumberLive(pqxx::connection& connection) {
       "RETURNING organization_id, number, name, data";
   const Time now = clock_.Now();
   PARLEY_RETURN_IF_ERROR(Transact(connection, [&](pqxx::work& tx) -> absl::Status {
-    rows = tx.exec_params(sql, options_.batch_max, FormatTime(now));
+    rows = store::RunPrepared(tx, "number_live", sql, options_.batch_max, FormatTime(now));
     return absl::OkStatus();
   }));
   for (const pqxx::row& row : rows) {
