@@ -92,6 +92,11 @@ void Server::Stop() {
 absl::StatusOr<std::string> ReadBody(const httplib::Request& request,
                                      const httplib::ContentReader& reader, std::size_t bytes_max) {
   std::string body;
+  // Without either header there is no body (RFC 9112 §6.3); cpp-httplib would wait for the end of
+  // the connection.
+  if (!request.has_header("Content-Length") && !request.has_header("Transfer-Encoding")) {
+    return body;
+  }
   std::size_t seen = 0;
   const bool announced_huge =
       request.has_header("Content-Length") &&

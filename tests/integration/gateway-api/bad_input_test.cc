@@ -1,10 +1,39 @@
 // Every malformed request gets a 4xx with a reason, and changes nothing.
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "tests/integration/gateway-api/fixture.h"
 
 namespace parley::gateway {
 namespace {
 
-class BadInputTest : public GatewayTest {};
+class BadInputTest : public GatewayTest {
+ protected:
+  // Sends these bytes, ends its half of the connection, and reads all that comes: for requests that
+  // no client library would write.
+  std::string Raw(const std::string& request) {
+    const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(gateway.http_port()));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const timeval patience{.tv_sec = 5, .tv_usec = 0};
+    setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    EXPECT_EQ(connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    EXPECT_EQ(send(socket, request.data(), request.size(), 0),
+              static_cast<ssize_t>(request.size()));
+    if (request.find("Connection: close") == std::string::npos) shutdown(socket, SHUT_WR);
+    std::string answer;
+    char buffer[4096];
+    ssize_t got = 0;
+    while ((got = recv(socket, buffer, sizeof buffer, 0)) > 0) {
+      answer.append(buffer, static_cast<std::size_t>(got));
+    }
+    close(socket);
+    return answer;
+  }
+};
 
 TEST_F(BadInputTest, IsRefusedWithAReasonAndChangesNothing) {
   const Tenant tenant = gateway.NewTenant();
@@ -249,6 +278,29 @@ TEST_F(BadInputTest, TextsAreKeptAsTheyAre) {
     EXPECT_EQ(message["body"], text);
     EXPECT_EQ(Ok(Get(tenant, "/v1/messages/" + message["id"].get<std::string>()))["body"], text);
   }
+}
+
+TEST_F(BadInputTest, ATruncatedRequestChangesNothing) {
+  const Tenant tenant = gateway.NewTenant();
+  const std::string before = gateway.Counts();
+  const std::string head =
+      "POST /v1/contacts HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + tenant.api_key +
+      "\r\nContent-Length: 200\r\n\r\n";
+  const std::string body = R"({"contact": {"phoneNumber": "+15550006009"}})";
+  // Who hangs up gets no answer; what matters is that nothing of it was done.
+  for (const std::string& request :
+       {head + body, head, head.substr(0, 60), std::string("\x16\x03\x01 no HTTP")}) {
+    EXPECT_EQ(Raw(request).find("HTTP/1.1 2"), std::string::npos) << request;
+  }
+  EXPECT_EQ(gateway.Counts(), before);
+}
+
+TEST_F(BadInputTest, APostWithoutABodyNeedsNoLength) {
+  const Tenant tenant = gateway.NewTenant();
+  EXPECT_TRUE(Raw("POST /v1/sessions:createLiveTicket HTTP/1.1\r\nHost: localhost\r\n"
+                  "Authorization: Bearer " +
+                  tenant.api_key + "\r\nConnection: close\r\n\r\n")
+                  .starts_with("HTTP/1.1 200"));
 }
 
 // The answer to a body that is too large arrives, and the connection serves the next request.
