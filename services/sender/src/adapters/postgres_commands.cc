@@ -66,7 +66,7 @@ void ApplyCancels(pqxx::work& tx, const std::vector<Cancellation>& cancels, Comm
            "SELECT " PARLEY_CHANGE_COLUMNS
            " FROM unnest($1::uuid[], $2::uuid[], $3::int[]) b(org, msg, gen) "
            "JOIN deliveries d ON d.organization_id = b.org AND d.message_id = b.msg "
-           "AND d.generation <= b.gen JOIN lanes l ON l.lane_id = d.lane_id",
+           "AND d.generation <= b.gen",
            organizations, messages, generations)) {
     result.changes.push_back(ToChange(row));
   }
@@ -77,8 +77,8 @@ void ApplyCampaigns(pqxx::work& tx, const std::vector<CampaignUpdate>& campaigns
     Run(tx, "campaign",
         "INSERT INTO campaigns AS c (organization_id, campaign_id, version, state) "
         "VALUES ($1::uuid, $2::uuid, $3, $4) ON CONFLICT (organization_id, campaign_id) "
-        "DO UPDATE SET version = excluded.version, state = excluded.state "
-        "WHERE c.version < excluded.version",
+        "DO UPDATE SET version = excluded.version, state = excluded.state, pending = true, "
+        "changed_at = clock_timestamp() WHERE c.version < excluded.version",
         campaign.organization_id, campaign.campaign_id, campaign.version,
         CampaignStateName(campaign.state));
   }
@@ -231,8 +231,7 @@ absl::Status PostgresStore::InsertSends(pqxx::work& tx, const std::vector<NewDel
            "SELECT " PARLEY_CHANGE_COLUMNS
            " FROM unnest($1::uuid[], $2::uuid[], $3::int[]) b(org, msg, gen) "
            "JOIN deliveries d ON d.organization_id = b.org "
-           "AND d.message_id = b.msg AND d.generation = b.gen "
-           "JOIN lanes l ON l.lane_id = d.lane_id",
+           "AND d.message_id = b.msg AND d.generation = b.gen",
            known.organizations.str(), known.messages.str(), known.generations.str())) {
     result.changes.push_back(ToChange(row));
   }

@@ -37,6 +37,10 @@ std::vector<Change> ToChanges(const pqxx::result& rows) {
   return changes;
 }
 
+// Passed as a parameter where a row is found by its key: as a literal it would invite the planner
+// to read the index of all queued rows instead.
+constexpr char kQueuedState[] = "queued";
+
 // What the gate looks at, and what a request needs, for a list of heads in order.
 constexpr char kFactsSql[] =
     "SELECT b.nr, "
@@ -137,12 +141,12 @@ void MarkSending(pqxx::work& tx, const JournalRequest& request, const ByKey& cho
           "requested_at = clock_timestamp(), "
           "deadline = clock_timestamp() + $6 * interval '1 millisecond', error_code = 0, "
           "reason = '', message = '', version = d.version + 1, changed_at = clock_timestamp() "
-          "FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[]) b(org, msg, gen, attempt), "
-          "lanes l WHERE d.organization_id = b.org AND d.message_id = b.msg "
-          "AND d.generation = b.gen AND d.attempt = b.attempt AND d.state = 'queued' "
-          "AND d.held_by IS NULL AND l.lane_id = d.lane_id RETURNING " PARLEY_CHANGE_COLUMNS,
+          "FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[]) b(org, msg, gen, attempt) "
+          "WHERE d.organization_id = b.org AND d.message_id = b.msg AND d.generation = b.gen "
+          "AND d.attempt = b.attempt AND d.state = $7 AND d.held_by IS NULL "
+          "RETURNING " PARLEY_CHANGE_COLUMNS,
           keys.organizations.str(), keys.messages.str(), keys.generations.str(), attempts.str(),
-          request.token, request.deadline.count());
+          request.token, request.deadline.count(), kQueuedState);
   for (const pqxx::row& row : rows) {
     const auto found = chosen.find(Key(row));
     if (found == chosen.end()) continue;
@@ -186,12 +190,11 @@ void MarkStopped(pqxx::work& tx, const JournalRequest& request,
           "content_variables = CASE WHEN b.state = 'queued' THEN d.content_variables ELSE '' END, "
           "version = d.version + 1, changed_at = clock_timestamp() "
           "FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[], $5::text[], $6::text[], "
-          "$7::text[]) b(org, msg, gen, attempt, state, reason, message), lanes l "
+          "$7::text[]) b(org, msg, gen, attempt, state, reason, message) "
           "WHERE d.organization_id = b.org AND d.message_id = b.msg AND d.generation = b.gen "
-          "AND d.attempt = b.attempt AND d.state = 'queued' AND l.lane_id = d.lane_id "
-          "RETURNING " PARLEY_CHANGE_COLUMNS,
+          "AND d.attempt = b.attempt AND d.state = $8 RETURNING " PARLEY_CHANGE_COLUMNS,
           keys.organizations.str(), keys.messages.str(), keys.generations.str(), attempts.str(),
-          states.str(), reasons.str(), messages.str());
+          states.str(), reasons.str(), messages.str(), kQueuedState);
   for (const pqxx::row& row : rows) {
     const auto found = by_key.find(Key(row));
     if (found != by_key.end()) results[found->second].change = ToChange(row);
@@ -376,10 +379,10 @@ absl::StatusOr<std::vector<SettleResult>> PostgresStore::Settle(
             "FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::bigint[], $5::text[], $6::text[], "
             "$7::int[], $8::int[], $9::text[], $10::text[], $11::bigint[], $12::int[], $13::int[]) "
             "b(org, msg, gen, journal, state, sid, segments, code, reason, message, wait, errors, "
-            "unwritten), lanes l "
+            "unwritten) "
             "WHERE d.organization_id = b.org AND d.message_id = b.msg AND d.generation = b.gen "
             "AND d.journal = b.journal AND (d.state = 'sending' "
-            "OR (d.state = 'unconfirmed' AND b.state <> 'unconfirmed')) AND l.lane_id = d.lane_id "
+            "OR (d.state = 'unconfirmed' AND b.state <> 'unconfirmed')) "
             "RETURNING " PARLEY_CHANGE_COLUMNS,
             keys.organizations.str(), keys.messages.str(), keys.generations.str(), journals.str(),
             states.str(), sids.str(), segments.str(), codes.str(), reasons.str(), messages.str(),
@@ -433,26 +436,34 @@ absl::StatusOr<std::vector<Change>> PostgresStore::ApplyEvidence(
                 "UPDATE deliveries d SET state = 'sent', message_sid = f.sid, error_code = 0, "
                 "reason = 'CONFIRMED_BY_CALLBACK', message = 'A callback of Twilio confirmed it.', "
                 "body = '', media_urls = '{}', content_variables = '', version = d.version + 1, "
-                "changed_at = clock_timestamp() FROM found f, lanes l "
+                "changed_at = clock_timestamp() FROM found f "
                 "WHERE d.organization_id = f.organization_id AND d.message_id = f.message_id "
-                "AND d.generation = f.generation AND l.lane_id = d.lane_id "
-                "RETURNING " PARLEY_CHANGE_COLUMNS,
+                "AND d.generation = f.generation RETURNING " PARLEY_CHANGE_COLUMNS,
                 accounts.str(), messages.str(), attempts.str(), sids.str()));
       });
 }
 
 namespace {
 
-// Moves at most $1 rows that `where` finds to another state, skipping what somebody works on.
-#define PARLEY_SWEEP(where, state, reason, message, clear)                                  \
-  "WITH found AS (SELECT d.organization_id, d.message_id, d.generation FROM deliveries d "  \
-  "WHERE " where                                                                            \
-  " LIMIT $1 FOR UPDATE SKIP LOCKED) "                                                      \
-  "UPDATE deliveries d SET state = '" state "', reason = '" reason "', message = '" message \
-  "', " clear                                                                               \
-  "version = d.version + 1, changed_at = clock_timestamp() FROM found f, lanes l "          \
-  "WHERE d.organization_id = f.organization_id AND d.message_id = f.message_id "            \
-  "AND d.generation = f.generation AND l.lane_id = d.lane_id RETURNING " PARLEY_CHANGE_COLUMNS
+// Moves the rows that `found` selects to another state; it takes $1 of them at most and skips what
+// somebody works on.
+#define PARLEY_SWEEP(found, state, reason, message, clear)                                   \
+  "WITH found AS (" found ") UPDATE deliveries d SET state = '" state "', reason = '" reason \
+  "', message = '" message "', " clear                                                       \
+  "version = d.version + 1, changed_at = clock_timestamp() FROM found f "                    \
+  "WHERE d.organization_id = f.organization_id AND d.message_id = f.message_id "             \
+  "AND d.generation = f.generation RETURNING " PARLEY_CHANGE_COLUMNS
+#define PARLEY_FOUND(where)                                                             \
+  "SELECT d.organization_id, d.message_id, d.generation FROM deliveries d WHERE " where \
+  " LIMIT $1 FOR UPDATE SKIP LOCKED"
+// Rows of the campaigns that changed lately; driven from those, not from the rows.
+#define PARLEY_FOUND_OF_CAMPAIGNS(campaign_state, where)                               \
+  "SELECT q.* FROM campaigns k CROSS JOIN LATERAL ("                                   \
+  "SELECT d.organization_id, d.message_id, d.generation FROM deliveries d "            \
+  "WHERE d.organization_id = k.organization_id AND d.campaign_id = k.campaign_id "     \
+  "AND d.state = 'queued'" where                                                       \
+  " LIMIT $1 FOR UPDATE SKIP LOCKED) q WHERE k.pending AND k.state = '" campaign_state \
+  "' LIMIT $1"
 #define PARLEY_CLEAR "body = '', media_urls = '{}', content_variables = '', "
 
 absl::StatusOr<std::vector<Change>> Sweep(postgres::Pool& pool, const char* name, const char* sql,
@@ -466,7 +477,7 @@ absl::StatusOr<std::vector<Change>> Sweep(postgres::Pool& pool, const char* name
 
 absl::StatusOr<std::vector<Change>> PostgresStore::SweepDeadlines(int rows_max) {
   return Sweep(pool_, "sweep_deadlines",
-               PARLEY_SWEEP("d.state = 'sending' AND d.deadline <= clock_timestamp()",
+               PARLEY_SWEEP(PARLEY_FOUND("d.state = 'sending' AND d.deadline <= clock_timestamp()"),
                             "unconfirmed", "UNCONFIRMED_TIMEOUT",
                             "The sender stopped before the answer was known; the message may "
                             "have been sent.",
@@ -477,30 +488,25 @@ absl::StatusOr<std::vector<Change>> PostgresStore::SweepDeadlines(int rows_max) 
 absl::StatusOr<std::vector<Change>> PostgresStore::SweepExpired(int rows_max) {
   return Sweep(
       pool_, "sweep_expired",
-      PARLEY_SWEEP("d.state = 'queued' AND d.not_after <= clock_timestamp()", "expired",
-                   "NOT_AFTER_PASSED", "It could not be sent before the time that was set for it.",
-                   PARLEY_CLEAR),
+      PARLEY_SWEEP(PARLEY_FOUND("d.state = 'queued' AND d.not_after <= clock_timestamp()"),
+                   "expired", "NOT_AFTER_PASSED",
+                   "It could not be sent before the time that was set for it.", PARLEY_CLEAR),
       rows_max);
 }
 
 absl::StatusOr<std::vector<Change>> PostgresStore::SweepCanceledCampaigns(int rows_max) {
-  return Sweep(
-      pool_, "sweep_canceled",
-      PARLEY_SWEEP("d.state = 'queued' AND d.campaign_id IS NOT NULL AND "
-                   "(d.organization_id, d.campaign_id) IN (SELECT k.organization_id, "
-                   "k.campaign_id FROM campaigns k WHERE k.state = 'canceled')",
-                   "canceled", "CAMPAIGN_CANCELED", "Its campaign was canceled.", PARLEY_CLEAR),
-      rows_max);
+  return Sweep(pool_, "sweep_canceled",
+               PARLEY_SWEEP(PARLEY_FOUND_OF_CAMPAIGNS("canceled", ""), "canceled",
+                            "CAMPAIGN_CANCELED", "Its campaign was canceled.", PARLEY_CLEAR),
+               rows_max);
 }
 
 absl::StatusOr<int> PostgresStore::SweepResumedCampaigns(int rows_max) {
   return pool_.Read<int>([&](pqxx::work& tx) -> absl::StatusOr<int> {
     const pqxx::result rows =
         Run(tx, "sweep_resumed",
-            "WITH found AS (SELECT d.organization_id, d.message_id, d.generation "
-            "FROM campaigns k JOIN deliveries d ON d.organization_id = k.organization_id "
-            "AND d.campaign_id = k.campaign_id WHERE k.state = 'running' AND d.state = 'queued' "
-            "AND d.held_by = 'campaign' LIMIT $1 FOR UPDATE OF d SKIP LOCKED), "
+            "WITH found AS (" PARLEY_FOUND_OF_CAMPAIGNS(
+                "running", " AND d.held_by = 'campaign'") "), "
             "freed AS (UPDATE deliveries d SET held_by = NULL, "
             "due_at = greatest(d.due_at, clock_timestamp()) FROM found f "
             "WHERE d.organization_id = f.organization_id AND d.message_id = f.message_id "
@@ -525,6 +531,13 @@ absl::StatusOr<int> PostgresStore::Prune(int rows_max) {
         "WHERE d.organization_id = f.organization_id AND d.message_id = f.message_id "
         "AND d.generation = f.generation",
         rows_max);
+    // A journal that saw the old state has long ended after a minute.
+    tx.exec(
+        "UPDATE campaigns k SET pending = false WHERE k.pending "
+        "AND k.changed_at < now() - interval '1 minute' AND (k.state = 'paused' OR NOT EXISTS "
+        "(SELECT 1 FROM deliveries d WHERE d.organization_id = k.organization_id "
+        "AND d.campaign_id = k.campaign_id AND d.state = 'queued' "
+        "AND (k.state = 'canceled' OR d.held_by = 'campaign')))");
     const pqxx::result canceled =
         tx.exec_params("DELETE FROM cancellations WHERE created_at < now() - interval '31 days'");
     return static_cast<int>(settled.affected_rows() + canceled.affected_rows());
@@ -542,8 +555,7 @@ absl::StatusOr<std::vector<Change>> PostgresStore::Unpublished(milliseconds age,
   return pool_.Read<std::vector<Change>>(
       [&](pqxx::work& tx) -> absl::StatusOr<std::vector<Change>> {
         return ToChanges(Run(tx, "unpublished",
-                             "SELECT " PARLEY_CHANGE_COLUMNS
-                             " FROM deliveries d JOIN lanes l ON l.lane_id = d.lane_id "
+                             "SELECT " PARLEY_CHANGE_COLUMNS " FROM deliveries d "
                              "WHERE d.version > d.published_version "
                              "AND d.changed_at < clock_timestamp() - $1 * interval '1 millisecond' "
                              "ORDER BY d.changed_at LIMIT $2",

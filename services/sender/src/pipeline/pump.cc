@@ -33,7 +33,8 @@ Pump::Pump(QueueStore& store, const Directory& directory, Settler& settler, Publ
       publisher_(publisher),
       permission_(std::move(permission)),
       options_(options),
-      search_at_(steady_clock::now() + options.search_interval) {}
+      search_at_(steady_clock::now() + options.search_interval),
+      batch_limit_(options.batch_max) {}
 
 // Mail -------------------------------------------------------------------------------------------
 
@@ -312,8 +313,7 @@ void Pump::Send(const std::stop_token& stop) {
   scheduler_.Allow(permission.interactive, permission.bulk);
   while (!stop.stop_requested()) {
     const std::size_t free = workers_->Free();
-    std::vector<Head> heads =
-        scheduler_.Pick(steady_clock::now(), std::min(free, options_.batch_max));
+    std::vector<Head> heads = scheduler_.Pick(steady_clock::now(), std::min(free, batch_limit_));
     saturated_ = free <= heads.size() && scheduler_.HasReady();
     if (heads.empty()) return;
     const SteadyTime started = steady_clock::now();
@@ -326,6 +326,7 @@ void Pump::Send(const std::stop_token& stop) {
     auto results = store_.Journal(request);
     const SteadyTime done = steady_clock::now();
     journal_latency.Observe(std::chrono::duration<double>(done - started).count());
+    Adapt(std::chrono::duration_cast<milliseconds>(done - started));
     if (!results.ok()) {
       telemetry::Warning("journal_failed", results.status(), {{"rows", request.entries.size()}});
       Abandon(request.entries, request.token);
@@ -340,6 +341,16 @@ void Pump::Send(const std::stop_token& stop) {
       Hand(request.entries[i], (*results)[i], done >= request.write_by);
     }
     if (saturated_) return;
+  }
+}
+
+// A batch that takes longer than the write window is abandoned as a whole: while the store is that
+// slow, smaller ones still get through.
+void Pump::Adapt(milliseconds journal_took) {
+  if (journal_took >= options_.write_window / 2) {
+    batch_limit_ = std::max<std::size_t>(1, batch_limit_ / 4);
+  } else if (journal_took < options_.write_window / 8) {
+    batch_limit_ = std::min(options_.batch_max, batch_limit_ * 2);
   }
 }
 

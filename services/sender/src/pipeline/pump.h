@@ -86,6 +86,7 @@ class Pump final : public Brake, public ShardHolder {
   void Send(const std::stop_token& stop);
   std::vector<JournalEntry> ToEntries(std::vector<Head> heads);
   void Abandon(const std::vector<JournalEntry>& entries, std::int64_t token);
+  void Adapt(std::chrono::milliseconds journal_took);
   void Hand(const JournalEntry& entry, JournalResult& result, bool late);
   void ReportMetrics();
 
@@ -104,6 +105,7 @@ class Pump final : public Brake, public ShardHolder {
   SteadyTime retry_at_ = SteadyTime::max();
   std::set<std::int64_t> unknown_lanes_;
   bool saturated_ = false;
+  std::size_t batch_limit_;  // Below batch_max while the store is slow.
 
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
