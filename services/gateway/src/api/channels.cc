@@ -248,7 +248,7 @@ absl::StatusOr<v1::Channel> UpdateChannel(Services& services, rpc::CallContext& 
                                           const v1::UpdateChannelRequest& request) {
   PARLEY_ASSIGN_OR_RETURN(const std::set<std::string> fields,
                           FieldsToUpdate(request.channel(), request.update_mask()));
-  return Write<v1::Channel>(
+  auto updated = Write<v1::Channel>(
       services, call, request, [&](pqxx::work& tx) -> absl::StatusOr<v1::Channel> {
         PARLEY_ASSIGN_OR_RETURN(v1::Channel channel, LockChannel(tx, call, request.channel().id()));
         const bool answered = channel.ai().enabled();
@@ -267,6 +267,9 @@ absl::StatusOr<v1::Channel> UpdateChannel(Services& services, rpc::CallContext& 
         RecordAudit(tx, call, "channel.update", "channel:" + channel.id(), {{"fields", fields}});
         return store::LoadChannel(tx, call.organization_id, channel.id());
       });
+  const bool moved = fields.contains("phone_number") || fields.contains("account_sid");
+  if (updated.ok() && moved) PointNumbers(services, call, *updated);
+  return updated;
 }
 
 absl::StatusOr<Empty> DeleteChannel(Services& services, rpc::CallContext& call,

@@ -11,6 +11,7 @@
 #include "libs/base/id.h"
 #include "libs/base/status.h"
 #include "libs/base/text.h"
+#include "libs/telemetry/log.h"
 #include "store/inbox.h"
 #include "store/resources.h"
 
@@ -119,6 +120,20 @@ absl::StatusOr<v1::Message> AppendOne(pqxx::work& tx, const Services& services,
   return stored;
 }
 
+// Once it is committed. A repeat logs it again, which does no harm.
+void LogStored(const rpc::CallContext& call, const absl::StatusOr<v1::Message>& stored) {
+  if (!stored.ok()) return;
+  const bool inbound = stored->direction() == v1::Message::DIRECTION_INBOUND;
+  telemetry::Info("stored", {{"organization_id", call.organization_id},
+                             {"conversation_id", stored->conversation_id()},
+                             {"message_id", stored->id()},
+                             {"seq", stored->seq()},
+                             {"direction", DirectionName(stored->direction())},
+                             {"author", AuthorName(stored->author())},
+                             {"simulated", stored->simulated()},
+                             {"customer", MaskNumber(inbound ? stored->from() : stored->to())}});
+}
+
 std::string IdOrNew(const std::string& chosen) { return chosen.empty() ? NewId() : Lower(chosen); }
 
 absl::StatusOr<v1::Message> Send(Services& services, rpc::CallContext& call,
@@ -134,12 +149,14 @@ absl::StatusOr<v1::Message> Send(Services& services, rpc::CallContext& call,
                             .traceparent = call.traceparent};
   for (const std::string& url : request.media_urls()) message.media.push_back({url, ""});
   if (!message.media.empty()) message.kind = v1::Message::KIND_MMS;
-  return Write<v1::Message>(services, call, request,
-                            [&](pqxx::work& tx) -> absl::StatusOr<v1::Message> {
-                              store::NewMessage addressed = message;
-                              PARLEY_RETURN_IF_ERROR(Address(tx, request, addressed));
-                              return AppendOne(tx, services, addressed);
-                            });
+  auto stored = Write<v1::Message>(services, call, request,
+                                   [&](pqxx::work& tx) -> absl::StatusOr<v1::Message> {
+                                     store::NewMessage addressed = message;
+                                     PARLEY_RETURN_IF_ERROR(Address(tx, request, addressed));
+                                     return AppendOne(tx, services, addressed);
+                                   });
+  LogStored(call, stored);
+  return stored;
 }
 
 }  // namespace
@@ -202,7 +219,7 @@ absl::StatusOr<v1::Message> SimulateInboundMessage(
                                   .simulated = true,
                                   .received_at = services.clock.Now(),
                                   .traceparent = call.traceparent};
-  return Write<v1::Message>(
+  auto stored = Write<v1::Message>(
       services, call, request, [&](pqxx::work& tx) -> absl::StatusOr<v1::Message> {
         PARLEY_ASSIGN_OR_RETURN(const v1::Channel channel,
                                 store::LoadChannel(tx, call.organization_id, request.channel_id()));
@@ -217,6 +234,8 @@ absl::StatusOr<v1::Message> SimulateInboundMessage(
         PARLEY_RETURN_IF_ERROR(CheckMediumTakes(addressed.medium, 0));
         return AppendOne(tx, services, addressed);
       });
+  LogStored(call, stored);
+  return stored;
 }
 
 absl::StatusOr<std::vector<v1::Message>> ListNewestMessages(Services& services,
