@@ -163,6 +163,34 @@ TEST_F(ProjectorTest, FourCopiesAtTheSameInstantAreOneMessage) {
             "0");
 }
 
+TEST_F(ProjectorTest, WritersOfOneConversationTakeTurns) {
+  ASSERT_EQ(Take({Text("The first")}), absl::OkStatus());
+  const kafka::Record repeated = InRecord(Text("Came four times"));
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&, i] {
+      const auto projector = MakeProjector();
+      EXPECT_EQ(projector->HandleInbound({repeated}), absl::OkStatus());
+      for (int n = 0; n < 15; ++n) {
+        events::v1::InboundRecord own;
+        own.set_account_sid(account_sid_);
+        own.set_business_number(number_);
+        own.set_customer_number(customer_);
+        own.set_medium(events::v1::MEDIUM_SMS);
+        own.set_received_at_us(ToMicros(clock_.Now()));
+        own.mutable_message()->set_message_sid(std::to_string(i) + "-" + std::to_string(n));
+        kafka::Record record;
+        record.topic = kafka::kInboundTopic;
+        record.value = own.SerializeAsString();
+        EXPECT_EQ(projector->HandleInbound({record}), absl::OkStatus());
+      }
+    });
+  }
+  threads.clear();
+  EXPECT_EQ(Conversation("last_seq || '/' || message_count || '/' || unread_count"), "62/62/62");
+  EXPECT_EQ(Value("SELECT count(*) || '/' || max(seq) FROM messages WHERE" + Own()), "62/62");
+}
+
 TEST_F(ProjectorTest, KeepsTheOrderOfABatch) {
   std::vector<events::v1::InboundRecord> records;
   std::vector<std::string> want;
