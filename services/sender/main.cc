@@ -157,13 +157,13 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
                                                    .group = "sender",
                                                    .client_id = "sender",
                                                    .topics = {kafka::kSendCommandsTopic},
-                               .session_timeout = kSessionTimeout}));
+                                                   .session_timeout = kSessionTimeout}));
   PARLEY_ASSIGN_OR_RETURN(const auto evidence_consumer,
                           kafka::Consumer::Create({.brokers = config.kafka_brokers,
                                                    .group = "sender-evidence",
                                                    .client_id = "sender-evidence",
                                                    .topics = {kafka::kDeliveryStatusTopic},
-                               .session_timeout = kSessionTimeout}));
+                                                   .session_timeout = kSessionTimeout}));
   PARLEY_ASSIGN_OR_RETURN(
       const auto directory_reader,
       kafka::LogReader::Create({config.kafka_brokers, "sender-directory", kafka::kDirectoryTopic}));

@@ -223,6 +223,23 @@ TEST_F(SenderTest, CommandsOfAnUnknownAccountWait) {
   EXPECT_GT(Outcome(send.message_id())->error_code(), 0);
 }
 
+TEST_F(SenderTest, ANewGenerationReplacesOneThatStillWaits) {
+  const auto sender = StartSender({"PARLEY_RATE_LONG_CODE=0"});
+  const std::string from = AddNumber();
+  Send send = MakeSend(from, kTo, "first");
+  Command(send);
+  send.set_generation(1);
+  send.set_body("second");
+  Command(send);
+  const std::string rows =
+      "SELECT count(*) FROM deliveries WHERE message_id = '" + send.message_id() + "' AND state = ";
+  ASSERT_TRUE(Eventually([&] { return Count(rows + "'queued'") == 2; })) << sender->Output();
+  PublishAccount();  // Until now both waited for it.
+  ASSERT_TRUE(Eventually([&] { return Count(rows + "'sent'") == 1; })) << sender->Output();
+  EXPECT_TRUE(Eventually([&] { return Count(rows + "'canceled'") == 1; })) << sender->Output();
+  EXPECT_THAT(Bodies(Ledger()), ElementsAre("second"));
+}
+
 TEST_F(SenderTest, NothingGoesToWhomOptedOut) {
   PublishAccount();
   const std::string from = AddNumber();

@@ -40,6 +40,7 @@ std::vector<Change> ToChanges(const pqxx::result& rows) {
 // Passed as a parameter where a row is found by its key: as a literal it would invite the planner
 // to read the index of all queued rows instead.
 constexpr char kQueuedState[] = "queued";
+constexpr char kSendingState[] = "sending";
 
 // What the gate looks at, and what a request needs, for a list of heads in order.
 constexpr char kFactsSql[] =
@@ -66,7 +67,9 @@ constexpr char kFactsSql[] =
     "AND NOT c.stopped AND c.given_at > p.blocked_at))), "
     "(d.content_sid = '' AND d.whatsapp_window_until IS NOT NULL "
     "AND d.whatsapp_window_until <= clock_timestamp()), "
-    "(d.conversation_id IS NOT NULL AND EXISTS (SELECT 1 FROM deliveries e "
+    "(EXISTS (SELECT 1 FROM deliveries g WHERE g.organization_id = d.organization_id "
+    "AND g.message_id = d.message_id AND g.generation < d.generation AND g.state = $9) "
+    "OR d.conversation_id IS NOT NULL AND EXISTS (SELECT 1 FROM deliveries e "
     "WHERE e.organization_id = d.organization_id AND e.conversation_id = d.conversation_id "
     "AND e.priority = d.priority AND e.conversation_seq < d.conversation_seq "
     "AND e.state IN ('queued', 'sending', 'unconfirmed') "
@@ -74,7 +77,9 @@ constexpr char kFactsSql[] =
     "OR (e.state = 'queued' AND e.held_by IS NULL AND e.not_before <= clock_timestamp()) "
     "OR (e.state = 'unconfirmed' AND e.changed_at > clock_timestamp() - interval '60 s')))), "
     "d.customer_number, d.body, d.media_urls, d.content_sid, d.content_variables, "
-    "d.messaging_service_sid, d.errors "
+    "d.messaging_service_sid, d.errors, "
+    "EXISTS (SELECT 1 FROM deliveries g WHERE g.organization_id = d.organization_id "
+    "AND g.message_id = d.message_id AND g.generation > d.generation) "
     "FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[], $5::smallint[], $6::bigint[], "
     "$7::int[]) b(org, msg, gen, nr, shard, epoch, attempt) "
     "JOIN deliveries d ON d.organization_id = b.org AND d.message_id = b.msg "
@@ -101,6 +106,7 @@ GateFacts ToFacts(const pqxx::row& row) {
   facts.opted_out = Flag(row[6]);
   facts.window_closed = Flag(row[7]);
   facts.conversation_busy = Flag(row[8]);
+  facts.superseded = Flag(row[16]);
   return facts;
 }
 
@@ -310,9 +316,10 @@ absl::StatusOr<std::vector<JournalResult>> PostgresStore::Journal(const JournalR
     ByKey sendable;
     std::vector<std::pair<std::size_t, Judgement>> stopped;
     for (JournalResult& result : results) result = {};
-    const pqxx::result rows = Run(tx, "journal_facts", kFactsSql, keys.organizations.str(),
-                                  keys.messages.str(), keys.generations.str(), numbers.str(),
-                                  shards.str(), epochs.str(), attempts.str(), request.replica);
+    const pqxx::result rows =
+        Run(tx, "journal_facts", kFactsSql, keys.organizations.str(), keys.messages.str(),
+            keys.generations.str(), numbers.str(), shards.str(), epochs.str(), attempts.str(),
+            request.replica, kSendingState);
     for (const pqxx::row& row : rows) {
       const auto nr = static_cast<std::size_t>(Number(row[0]));
       const Head& head = request.entries[nr].head;
@@ -382,7 +389,7 @@ absl::StatusOr<std::vector<SettleResult>> PostgresStore::Settle(
             "unwritten) "
             "WHERE d.organization_id = b.org AND d.message_id = b.msg AND d.generation = b.gen "
             "AND d.journal = b.journal AND (d.state = 'sending' "
-            "OR (d.state = 'unconfirmed' AND b.state <> 'unconfirmed')) "
+            "OR (d.state = 'unconfirmed' AND b.state IN ('sent', 'failed'))) "
             "RETURNING " PARLEY_CHANGE_COLUMNS,
             keys.organizations.str(), keys.messages.str(), keys.generations.str(), journals.str(),
             states.str(), sids.str(), segments.str(), codes.str(), reasons.str(), messages.str(),

@@ -41,10 +41,10 @@ inline DeliveryKey Key(const pqxx::row& row) {
 
 // The columns that ToChange reads; `d` is the delivery. The account comes from a scalar query, not
 // a join: an update that joins lanes may be planned from the lanes, through every waiting row.
-#define PARLEY_CHANGE_COLUMNS                                                                 \
-  "d.organization_id, d.message_id, d.generation, d.ord, d.version, d.state, d.attempt, "     \
-  "(SELECT l.account_sid FROM lanes l WHERE l.lane_id = d.lane_id), d.message_sid, "          \
-  "d.error_code, d.reason, d.message, " PARLEY_MICROS("d.changed_at") ", " PARLEY_MICROS(     \
+#define PARLEY_CHANGE_COLUMNS                                                             \
+  "d.organization_id, d.message_id, d.generation, d.ord, d.version, d.state, d.attempt, " \
+  "(SELECT l.account_sid FROM lanes l WHERE l.lane_id = d.lane_id), d.message_sid, "      \
+  "d.error_code, d.reason, d.message, " PARLEY_MICROS("d.changed_at") ", " PARLEY_MICROS( \
       "d.due_at") ", d.segments_counted"
 
 inline Change ToChange(const pqxx::row& row) {

@@ -7,6 +7,9 @@ Judgement Judge(const GateFacts& facts) {
   if (facts.canceled) {
     return {Verdict::kEnd, State::kCanceled, "CANCELED", "It was canceled before it was sent."};
   }
+  if (facts.superseded) {
+    return {Verdict::kEnd, State::kCanceled, "SUPERSEDED", "It was asked for again meanwhile."};
+  }
   if (facts.past_not_after) {
     return {Verdict::kEnd, State::kExpired, "NOT_AFTER_PASSED",
             "It could not be sent before the time that was set for it."};

@@ -15,11 +15,13 @@ struct GateFacts {
   bool lease_valid = false;     // Ours, of this epoch, and longer than a write may take.
   bool still_queued = false;    // And nobody tried it since it was loaded.
   bool canceled = false;        // This generation or a higher one.
+  bool superseded = false;      // A higher generation exists: only that one may be sent.
   bool past_not_after = false;  // Its time is over.
   CampaignState campaign = CampaignState::kNone;
-  bool opted_out = false;          // For the organization, or this pair by Twilio.
-  bool window_closed = false;      // WhatsApp's, and it is no template.
-  bool conversation_busy = false;  // An earlier message is not settled.
+  bool opted_out = false;      // For the organization, or this pair by Twilio.
+  bool window_closed = false;  // WhatsApp's, and it is no template.
+  // An earlier message of the conversation is not settled, or a lower generation is on its way.
+  bool conversation_busy = false;
 };
 
 enum class Verdict {

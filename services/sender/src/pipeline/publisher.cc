@@ -129,7 +129,7 @@ void Publisher::Search() {
   {
     const std::lock_guard lock(mutex_);
     // While Kafka is away each search would find the same rows.
-    if (in_flight_ > options_.queued_max) return;
+    if (in_flight_ > static_cast<std::size_t>(options_.rows_max)) return;
   }
   Enqueue(*std::move(found));
 }

@@ -28,6 +28,8 @@ TEST(Judge, StopsForTheFirstReason) {
        State::kQueued, ""},
       {"canceled", With([](GateFacts& f) { f.canceled = true; }), Verdict::kEnd, State::kCanceled,
        "CANCELED"},
+      {"asked for again", With([](GateFacts& f) { f.superseded = true; }), Verdict::kEnd,
+       State::kCanceled, "SUPERSEDED"},
       {"late", With([](GateFacts& f) { f.past_not_after = true; }), Verdict::kEnd, State::kExpired,
        "NOT_AFTER_PASSED"},
       {"opted out", With([](GateFacts& f) { f.opted_out = true; }), Verdict::kEnd, State::kFailed,
