@@ -12,6 +12,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from parley import infra
 from parley.layout import Layout, write_atomically
 from parley.problem import Problem, explain
 from parley.progress import Step
@@ -228,9 +229,11 @@ def install_kafka(layout: Layout, step: Step) -> None:
         remedy="See what Maven says above",
         progress=lambda line: f"Kafka: {line.split()[-1]}" if "Copying" in line else "",
     )
-    write_atomically(new / "stamp", content)
     shutil.rmtree(folder, ignore_errors=True)
     new.rename(folder)
+    step.update("Kafka's first start")
+    infra.make_kafka_archive(layout)
+    write_atomically(folder / "stamp", content)
 
 
 def install_googleapis(layout: Layout, step: Step) -> None:
