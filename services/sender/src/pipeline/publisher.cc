@@ -13,6 +13,8 @@ using std::chrono::steady_clock;
 constexpr milliseconds kDrainMax{5'000};
 // Marks are not urgent: packed, they cost less.
 constexpr milliseconds kMarkInterval{50};
+// Between searches while each finds as much as it may: what it found is marked by then.
+constexpr milliseconds kCatchUpInterval{300};
 
 }  // namespace
 
@@ -69,8 +71,8 @@ void Publisher::Run(std::stop_token stop) {
       mark_at = steady_clock::now() + kMarkInterval;
     }
     if (now >= search_at && !stop.stop_requested()) {
-      Search();
-      search_at = steady_clock::now() + options_.search_interval;
+      const bool more = Search();
+      search_at = steady_clock::now() + (more ? kCatchUpInterval : options_.search_interval);
     }
   }
 }
@@ -120,18 +122,20 @@ void Publisher::Mark() {
   }
 }
 
-void Publisher::Search() {
+bool Publisher::Search() {
   auto found = store_.Unpublished(options_.search_age, options_.rows_max);
   if (!found.ok()) {
     telemetry::Warning("unpublished_search_failed", found.status());
-    return;
+    return false;
   }
   {
     const std::lock_guard lock(mutex_);
     // While Kafka is away each search would find the same rows.
-    if (in_flight_ > static_cast<std::size_t>(options_.rows_max)) return;
+    if (in_flight_ > static_cast<std::size_t>(options_.rows_max)) return false;
   }
+  const bool more = static_cast<int>(found->size()) >= options_.rows_max;
   Enqueue(*std::move(found));
+  return more;
 }
 
 }  // namespace parley::sender

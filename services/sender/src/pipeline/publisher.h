@@ -15,8 +15,8 @@ namespace parley::sender {
 struct PublisherOptions {
   std::size_t queued_max = 50'000;  // Beyond it changes are left to the search of the store.
   int rows_max = 1'000;             // Of one statement.
-  std::chrono::milliseconds search_interval{10'000};
-  std::chrono::milliseconds search_age{10'000};  // Younger changes are still on their way.
+  std::chrono::milliseconds search_interval{2'000};
+  std::chrono::milliseconds search_age{3'000};  // Younger changes are still on their way.
 };
 
 class Publisher {
@@ -34,7 +34,8 @@ class Publisher {
  private:
   void Publish(std::deque<Change> changes);
   void Mark();
-  void Search();
+  // True if there may be more.
+  bool Search();
   void Acknowledged(const Change& change, const absl::Status& status);
 
   QueueStore& store_;
