@@ -12,6 +12,7 @@ set(GATEWAY_PIPELINE_SOURCES
     src/projector/projector.cc
     src/projector/records.cc
     src/relay/batch.cc
+    src/relay/flight.cc
     src/relay/leader.cc
     src/relay/relay.cc
     src/store/claims.cc
@@ -32,4 +33,5 @@ set(GATEWAY_PIPELINE_TESTS
     tests/live/feed_test.cc
     tests/live/sse_test.cc
     tests/projector/records_test.cc
+    tests/relay/flight_test.cc
     tests/store/live_json_test.cc)

@@ -119,8 +119,7 @@ class ProjectorTest : public PipelineTest {
   std::unique_ptr<dispatcher::Dispatcher> dispatcher_ = MakeDispatcher();
 };
 
-// ---- Inbound
-// -------------------------------------------------------------------------------------
+// ---- Inbound ----
 
 TEST_F(ProjectorTest, StoresATextWithItsConversationAndContact) {
   events::v1::InboundRecord record = Text("Hi \"there\" \\ {}, grüß dich");
@@ -267,8 +266,7 @@ TEST_F(ProjectorTest, TheApisRoleAppendsForItsOwnOrganizationOnly) {
   EXPECT_EQ(Append(api, own).status().code(), absl::StatusCode::kNotFound);
 }
 
-// ---- Consent
-// -------------------------------------------------------------------------------------
+// ---- Consent ----
 
 TEST_F(ProjectorTest, StopSilencesTheAiAndStartLetsItSpeakAgain) {
   OpenTurn();
@@ -309,8 +307,7 @@ TEST_F(ProjectorTest, TheNewestConsentWinsWhateverItsOrder) {
   EXPECT_EQ(Conversation("pending_first_seq"), "");
 }
 
-// ---- Turns
-// ---------------------------------------------------------------------------------------
+// ---- Turns ----
 
 TEST_F(ProjectorTest, MessagesWithinTheDelayJoinOneTurn) {
   ASSERT_EQ(Take({Text("Hello")}), absl::OkStatus());
@@ -448,8 +445,7 @@ TEST_F(ProjectorTest, TheAiKeyTravelsUnderTheDirectorysKey) {
   EXPECT_EQ(opened->Reveal(), "sk-made-up");
 }
 
-// ---- Delivery
-// ------------------------------------------------------------------------------------
+// ---- Delivery ----
 
 TEST_F(ProjectorTest, AMessageGoesFromQueuedToDelivered) {
   const std::string id = QueuedMessage();
@@ -544,8 +540,7 @@ TEST_F(ProjectorTest, ACommandThatNobodyAcceptedInItsTimeIsUnconfirmed) {
   EXPECT_EQ(Message("status || ' ' || error_reason", id), "unconfirmed NOT_ACCEPTED");
 }
 
-// ---- Against Kafka
-// -------------------------------------------------------------------------------
+// ---- Against Kafka ----
 
 TEST_F(ProjectorTest, WhatCannotBeParsedGoesToTheDeadLettersAndTheNextFlows) {
   MakeTopics();

@@ -120,8 +120,7 @@ class Server::Impl {
   int port_ = 0;
 };
 
-// ---- One connection
-// ------------------------------------------------------------------------------
+// ---- One connection ----
 
 class Server::Impl::Session : public std::enable_shared_from_this<Session> {
  public:
@@ -423,8 +422,7 @@ void Server::Impl::Session::Close() {
   Connections().Set(static_cast<double>(server_.sessions_.size()));
 }
 
-// ---- The hub
-// -------------------------------------------------------------------------------------
+// ---- The hub ----
 
 std::shared_ptr<Server::Impl::Topic> Server::Impl::TopicOf(const std::string& organization_id) {
   std::shared_ptr<Topic>& topic = topics_[organization_id];

@@ -27,6 +27,9 @@ constexpr std::int64_t kKafkaLock = 0x7061726c65790001;
 constexpr std::int64_t kLiveLock = 0x7061726c65790002;
 constexpr std::int64_t kDirectoryLock = 0x7061726c65790003;
 
+// How long a relay that stops waits for what is on its way to Kafka.
+constexpr std::chrono::milliseconds kStopWait{5'000};
+
 // Runs `body` in a transaction of the leader's own connection.
 template <class Body>
 absl::Status Transact(pqxx::connection& connection, Body body) {
@@ -91,69 +94,95 @@ void Relay::StartLane(const char* name, std::int64_t lock, Lead lead) {
   });
 }
 
-// ---- Kafka
-// ---------------------------------------------------------------------------------------
+// ---- Kafka ----
 
 absl::Status Relay::LeadKafka(pqxx::connection& connection, const std::stop_token& stop) {
   postgres::Listener listener(options_.database, {store::kOutboxChannel});
-  while (!stop.stop_requested()) {
-    PARLEY_ASSIGN_OR_RETURN(const int taken, PublishOutbox(connection, stop));
-    if (taken < options_.batch_max) listener.Wait(options_.wait_max, stop);
+  flight_->SetWake([&listener] { listener.Wake(); });
+  absl::Status status;
+  while (status.ok() && !stop.stop_requested()) {
+    const absl::StatusOr<bool> more = PublishOutbox(connection);
+    status = more.status();
+    if (more.ok() && !*more) listener.Wait(options_.wait_max, stop);
   }
+  // What is on its way may still arrive; then it need not be published again.
+  const auto until = std::chrono::steady_clock::now() + kStopWait;
+  while (status.ok() && !flight_->AllReported() && std::chrono::steady_clock::now() < until) {
+    listener.Wait(kStopWait / 50, std::stop_token());
+  }
+  flight_->SetWake(nullptr);
+  if (status.ok()) status = DeletePublished(connection);
+  return status;
+}
+
+absl::StatusOr<bool> Relay::PublishOutbox(pqxx::connection& connection) {
+  if (!flight_->MayProduce() || flight_->size() >= options_.flight_max) {
+    if (!std::exchange(outbox_waits_, true)) {
+      telemetry::Warning("outbox_waits", flight_->last_error());
+    }
+    PARLEY_RETURN_IF_ERROR(DeletePublished(connection));
+    return false;
+  }
+  outbox_waits_ = false;
+  const std::vector<std::int64_t> published = flight_->Acknowledged();
+  pqxx::result rows;
+  PARLEY_RETURN_IF_ERROR(Transact(connection, [&](pqxx::work& tx) -> absl::Status {
+    Delete(tx, published);
+    // Several batches may be on their way: what comes next does not wait for Kafka.
+    static const std::string sql =
+        "SELECT id, topic, key, value, type, traceparent, organization_id FROM outbox "
+        "WHERE id <> ALL ($1::bigint[]) ORDER BY id LIMIT $2";
+    rows = store::RunPrepared(tx, "read_outbox", sql, flight_->IdArray(), options_.batch_max);
+    return absl::OkStatus();
+  }));
+  flight_->Forget(published);
+  for (const pqxx::row& row : rows) {
+    const std::int64_t id = row[0].as<std::int64_t>();
+    const kafka::OutRecord record{row[1].c_str(), row[2].c_str(),
+                                  postgres::FromBytea(row[3].c_str()),
+                                  HeadersOf(row[4].c_str(), row[5].c_str())};
+    flight_->Begin(id);
+    const absl::Status queued = producer_.Produce(
+        record,
+        [flight = flight_, id](absl::Status status) { flight->Report(id, std::move(status)); });
+    if (!queued.ok()) {
+      flight_->Report(id, queued);
+      break;  // Nothing after it may overtake it.
+    }
+    telemetry::Info("published", {{"organization_id", row[6].c_str()},
+                                  {"topic", record.topic},
+                                  {"key", LoggedKey(record.key)},
+                                  {"outbox_id", id}});
+  }
+  static prometheus::Gauge& under_way =
+      telemetry::Gauge("parley_gateway_outbox_under_way_rows",
+                       "Rows on their way to Kafka; if it stays high, Kafka is away or too slow.");
+  under_way.Set(static_cast<double>(flight_->size()));
+  return static_cast<int>(rows.size()) == options_.batch_max;
+}
+
+void Relay::Delete(pqxx::work& tx, const std::vector<std::int64_t>& ids) {
+  if (ids.empty()) return;
+  // Losing this in a crash only means to publish again, so nobody waits for the disk.
+  tx.exec("SET LOCAL synchronous_commit = off");
+  postgres::Array array;
+  for (const std::int64_t id : ids) array.Add(id);
+  static const std::string sql = "DELETE FROM outbox WHERE id = ANY ($1::bigint[])";
+  store::RunPrepared(tx, "delete_outbox", sql, array.str());
+  Published("kafka").Increment(static_cast<double>(ids.size()));
+}
+
+absl::Status Relay::DeletePublished(pqxx::connection& connection) {
+  const std::vector<std::int64_t> published = flight_->Acknowledged();
+  PARLEY_RETURN_IF_ERROR(Transact(connection, [&](pqxx::work& tx) -> absl::Status {
+    Delete(tx, published);
+    return absl::OkStatus();
+  }));
+  flight_->Forget(published);
   return absl::OkStatus();
 }
 
-absl::StatusOr<int> Relay::PublishOutbox(pqxx::connection& connection,
-                                         const std::stop_token& stop) {
-  pqxx::result rows;
-  PARLEY_RETURN_IF_ERROR(Transact(connection, [&](pqxx::work& tx) -> absl::Status {
-    rows = tx.exec(
-        "SELECT id, topic, key, value, type, traceparent, organization_id FROM outbox "
-        "ORDER BY id LIMIT " +
-        std::to_string(options_.batch_max));
-    return absl::OkStatus();
-  }));
-  static prometheus::Gauge& waiting = telemetry::Gauge(
-      "parley_gateway_outbox_waiting_rows",
-      "Rows that the leader found waiting for Kafka, at most one batch; if it stays at a whole "
-      "batch, Kafka is away or too slow.");
-  waiting.Set(static_cast<double>(rows.size()));
-  if (rows.empty()) return 0;
-  std::vector<kafka::OutRecord> records;
-  records.reserve(rows.size());
-  for (const pqxx::row& row : rows) {
-    records.push_back({row[1].c_str(), row[2].c_str(), postgres::FromBytea(row[3].c_str()),
-                       HeadersOf(row[4].c_str(), row[5].c_str())});
-  }
-  const std::vector<bool> acknowledged = ProduceBatch(producer_, records, stop);
-  std::string ids;
-  int published = 0;
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    if (!acknowledged[i]) continue;
-    const pqxx::row row = rows[static_cast<pqxx::result::size_type>(i)];
-    ids += (ids.empty() ? "" : ",") + std::string(row[0].c_str());
-    ++published;
-    telemetry::Info("published", {{"organization_id", row[6].c_str()},
-                                  {"topic", records[i].topic},
-                                  {"key", LoggedKey(records[i].key)},
-                                  {"outbox_id", row[0].as<std::int64_t>()}});
-  }
-  if (published > 0) {
-    Published("kafka").Increment(published);
-    PARLEY_RETURN_IF_ERROR(Transact(connection, [&](pqxx::work& tx) -> absl::Status {
-      // Losing this in a crash only means to publish again, so nobody waits for the disk.
-      tx.exec("SET LOCAL synchronous_commit = off; DELETE FROM outbox WHERE id IN (" + ids + ")");
-      return absl::OkStatus();
-    }));
-  }
-  if (static_cast<std::size_t>(published) < records.size() && !stop.stop_requested()) {
-    return Unavailable("KAFKA_UNAVAILABLE", "Kafka did not take all records of a batch.");
-  }
-  return static_cast<int>(records.size());
-}
-
-// ---- Live
-// ----------------------------------------------------------------------------------------
+// ---- Live ----
 
 absl::Status Relay::LeadLive(pqxx::connection& connection, const std::stop_token& stop) {
   postgres::Listener listener(options_.database, {store::kLiveChannel});
@@ -232,8 +261,7 @@ absl::Status Relay::Sweep(pqxx::connection& connection) {
   return absl::OkStatus();
 }
 
-// ---- Directory
-// -----------------------------------------------------------------------------------
+// ---- Directory ----
 
 absl::Status Relay::LeadDirectory(pqxx::connection& connection, const std::stop_token& stop) {
   postgres::Listener listener(options_.database, {store::kDirectoryChannel});

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -23,12 +24,14 @@
 #include "libs/kafka/producer.h"
 #include "libs/postgres/listener.h"
 #include "libs/postgres/pool.h"
+#include "relay/flight.h"
 
 namespace parley::gateway::relay {
 
 struct RelayOptions {
   postgres::PoolOptions database;  // gateway_worker.
   int batch_max = 1000;
+  std::size_t flight_max = 5000;              // Rows on their way to Kafka at once.
   std::chrono::milliseconds wait_max{2'000};  // Between looks when nobody notifies.
   std::chrono::hours live_kept{24};
   std::chrono::minutes sweep_every{10};
@@ -60,7 +63,10 @@ class Relay {
   void StartLane(const char* name, std::int64_t lock, Lead lead);
 
   absl::Status LeadKafka(pqxx::connection& connection, const std::stop_token& stop);
-  absl::StatusOr<int> PublishOutbox(pqxx::connection& connection, const std::stop_token& stop);
+  // Deletes what Kafka has, and produces what is new; true if there may be more.
+  absl::StatusOr<bool> PublishOutbox(pqxx::connection& connection);
+  static void Delete(pqxx::work& tx, const std::vector<std::int64_t>& ids);
+  absl::Status DeletePublished(pqxx::connection& connection);
   absl::Status LeadLive(pqxx::connection& connection, const std::stop_token& stop);
   absl::StatusOr<int> NumberLive(pqxx::connection& connection);
   absl::Status Sweep(pqxx::connection& connection);
@@ -73,6 +79,9 @@ class Relay {
   kafka::Producer& producer_;
   const PublishLive publish_live_;
   const Clock& clock_;
+  // Shared with the producer's callbacks, which may outlive this.
+  const std::shared_ptr<Flight> flight_ = std::make_shared<Flight>();
+  bool outbox_waits_ = false;  // Said in the log once.
   std::vector<std::jthread> threads_;
 };
 

@@ -9,6 +9,7 @@
 #include "domain/turn.h"
 #include "libs/base/id.h"
 #include "libs/base/status.h"
+#include "libs/base/text.h"
 #include "libs/postgres/array.h"
 #include "store/commands.h"
 #include "store/live_json.h"
@@ -83,7 +84,7 @@ std::optional<Time> OptionalTime(const pqxx::field& field) {
   return FromMicros(field.as<std::int64_t>());
 }
 
-// ---- Finding and making ------------------------------------------------------------------------
+// ---- Finding and making ----
 
 void FindConversations(pqxx::work& tx, std::map<ConversationKey, Wanted>& wanted) {
   Array organizations, channels, numbers, media;
@@ -179,7 +180,7 @@ absl::StatusOr<std::vector<std::string>> ResolveConversations(
   return ids;
 }
 
-// ---- Locking -----------------------------------------------------------------------------------
+// ---- Locking ----
 
 Conversation ReadLocked(const pqxx::row& row) {
   Conversation conversation;
@@ -285,7 +286,7 @@ std::map<RowId, AppendResult> FindStored(pqxx::work& tx, std::span<const NewMess
   return stored;
 }
 
-// ---- Adding messages ----------------------------------------------------------------------------
+// ---- Adding messages ----
 
 std::string MediaJson(const std::vector<NewMessage::Media>& media) {
   std::string json = "[";
@@ -460,6 +461,11 @@ void Appending::AddOutbound(const NewMessage& message, Conversation& conversatio
     error_reason_ = "CHANNEL_CANNOT_SEND";
     resource.set_error_message(
         "The channel has no number of a connected Twilio account. Connect one, then send again.");
+  } else if (!IsE164(conversation.customer_number)) {
+    resource.set_status(v1::Message::STATUS_FAILED);
+    error_reason_ = "RECIPIENT_NOT_SENDABLE";
+    resource.set_error_message(
+        "The customer wrote from a short code or a name, which cannot be written to.");
   } else {
     resource.set_status(v1::Message::STATUS_QUEUED);
   }
