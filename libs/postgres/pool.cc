@@ -15,45 +15,54 @@ std::string ConstraintName(std::string_view message) {
   return std::string(rest.substr(0, rest.find('"')));
 }
 
+// PostgreSQL's first line: the ones after it (DETAIL, CONTEXT) quote values of rows, which no log
+// may hold.
+std::string Brief(const std::exception& error) {
+  const std::string_view text = error.what();
+  return std::string(text.substr(0, text.find('\n')));
+}
+
 }  // namespace
 
 absl::Status CurrentExceptionToStatus() {
   try {
     throw;
   } catch (const pqxx::broken_connection& error) {
-    return Unavailable("DATABASE_UNAVAILABLE", error.what());
+    return Unavailable("DATABASE_UNAVAILABLE", Brief(error));
   } catch (const pqxx::in_doubt_error& error) {
-    return Unavailable("COMMIT_IN_DOUBT", error.what());
+    return Unavailable("COMMIT_IN_DOUBT", Brief(error));
   } catch (const pqxx::unique_violation& error) {
     return ErrorStatus(absl::StatusCode::kAlreadyExists, ConstraintName(error.what()),
-                       error.what());
+                       Brief(error));
   } catch (const pqxx::integrity_constraint_violation& error) {
-    return InvalidArgument(ConstraintName(error.what()), error.what());
+    return InvalidArgument(ConstraintName(error.what()), Brief(error));
   } catch (const pqxx::data_exception& error) {
-    return InvalidArgument("INVALID_VALUE", error.what());
+    // Its first line quotes the value, too.
+    return InvalidArgument("INVALID_VALUE",
+                           "The database refused a value (SQLSTATE " + error.sqlstate() + ").");
   } catch (const pqxx::serialization_failure& error) {
-    return ErrorStatus(absl::StatusCode::kAborted, "CONFLICT", error.what());
+    return ErrorStatus(absl::StatusCode::kAborted, "CONFLICT", Brief(error));
   } catch (const pqxx::deadlock_detected& error) {
-    return ErrorStatus(absl::StatusCode::kAborted, "DEADLOCK", error.what());
+    return ErrorStatus(absl::StatusCode::kAborted, "DEADLOCK", Brief(error));
   } catch (const pqxx::insufficient_resources& error) {
-    return ErrorStatus(absl::StatusCode::kResourceExhausted, "DATABASE_FULL", error.what());
+    return ErrorStatus(absl::StatusCode::kResourceExhausted, "DATABASE_FULL", Brief(error));
   } catch (const pqxx::sql_error& error) {
     // 57014: a time-out; 55P03: a lock was not free; 57P0x: the server shuts down or starts; 53:
     // full.
     const std::string state = error.sqlstate();
-    if (state == "57014" || state == "55P03") return Unavailable("DATABASE_TIMEOUT", error.what());
+    if (state == "57014" || state == "55P03") return Unavailable("DATABASE_TIMEOUT", Brief(error));
     if (state.starts_with("57") || state.starts_with("08")) {
-      return Unavailable("DATABASE_UNAVAILABLE", error.what());
+      return Unavailable("DATABASE_UNAVAILABLE", Brief(error));
     }
     if (state.starts_with("40")) {
-      return ErrorStatus(absl::StatusCode::kAborted, "CONFLICT", error.what());
+      return ErrorStatus(absl::StatusCode::kAborted, "CONFLICT", Brief(error));
     }
     if (state.starts_with("53")) {
-      return ErrorStatus(absl::StatusCode::kResourceExhausted, "DATABASE_FULL", error.what());
+      return ErrorStatus(absl::StatusCode::kResourceExhausted, "DATABASE_FULL", Brief(error));
     }
-    return Internal(state + ": " + error.what());
+    return Internal(state + ": " + Brief(error));
   } catch (const std::exception& error) {
-    return Internal(error.what());
+    return Internal(Brief(error));
   }
 }
 

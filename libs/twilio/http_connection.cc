@@ -30,6 +30,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kAddressCacheTime{30};
+constexpr std::chrono::seconds kRetryAfterMax{300};
 constexpr std::size_t kReadBytes = 8 << 10;
 constexpr std::size_t kHeaderBytesMax = 32 << 10;
 
@@ -173,7 +174,8 @@ class AnswerParser {
       const auto [after, error] =
           std::from_chars(value.data(), value.data() + value.size(), seconds);
       if (error == std::errc() && after == value.data() + value.size() && seconds >= 0) {
-        answer_.retry_after = std::chrono::seconds(seconds);
+        // Whatever is said, nobody waits for hours: it is asked again.
+        answer_.retry_after = std::min(std::chrono::seconds(seconds), kRetryAfterMax);
       }
     }
     return true;

@@ -134,8 +134,8 @@ def test_a_number_without_sms_fails(examine):
 
 
 def test_webhooks_that_point_elsewhere_fail(examine):
-    text, _ = examine(number_with(sms_url="https://other.example.com/webhooks/x", voice_url=""))
-    assert {"Webhook for sms", "Webhook for voice"} <= set(failed(text))
+    text, _ = examine(number_with(sms_url="https://other.example.com/webhooks/x"))
+    assert "Webhook for sms" in failed(text)
 
 
 def test_test_credentials_are_accepted_and_shown(examine):

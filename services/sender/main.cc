@@ -105,9 +105,8 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   PostgresStore store(pool);
   PostgresLeases lease_store(lease_pool);
   PARLEY_ASSIGN_OR_RETURN(const auto timer, KernelTimer::Create());
-  PARLEY_ASSIGN_OR_RETURN(
-      const auto producer,
-      kafka::Producer::Create({.brokers = config.kafka_brokers, .client_id = "sender"}));
+  PARLEY_ASSIGN_OR_RETURN(auto producer, kafka::Producer::Create({.brokers = config.kafka_brokers,
+                                                                  .client_id = "sender"}));
   KafkaResults results(*producer);
   twilio::TransportOptions transport;
   transport.base_url = config.twilio_base_url;
@@ -254,6 +253,7 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   leases.Leave();
   end({&publishing});
   admin.Stop();
+  producer.reset();  // Its last callbacks speak to the publisher, which is still there.
   telemetry::Info("stopped");
   return absl::OkStatus();
 }

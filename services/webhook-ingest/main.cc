@@ -28,14 +28,12 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   PARLEY_ASSIGN_OR_RETURN(const crypto::KeyRing keys,
                           crypto::KeyRing::FromFile(config.directory_key_file));
   PARLEY_ASSIGN_OR_RETURN(const std::string server_url, twilio::OriginAndPrefix(config.server_url));
-  PARLEY_ASSIGN_OR_RETURN(const auto producer,
-                          kafka::Producer::Create({.brokers = config.kafka_brokers,
-                                                   .client_id = "webhook-ingest",
-                                                   .linger = config.kafka_linger}));
+  PARLEY_ASSIGN_OR_RETURN(auto producer, kafka::Producer::Create({.brokers = config.kafka_brokers,
+                                                                  .client_id = "webhook-ingest",
+                                                                  .linger = config.kafka_linger}));
   const SnapshotFile snapshot(config.data_dir, keys);
-  PARLEY_ASSIGN_OR_RETURN(const auto feed,
-                          DirectoryFeed::Start({.brokers = config.kafka_brokers}, keys, snapshot,
-                                               *producer, SystemClock()));
+  PARLEY_ASSIGN_OR_RETURN(auto feed, DirectoryFeed::Start({.brokers = config.kafka_brokers}, keys,
+                                                          snapshot, *producer, SystemClock()));
   KafkaPublisher publisher(*producer);
   WebhookPipeline pipeline(
       {.verify = {.server_url = server_url, .check_signatures = !config.insecure_webhooks},
@@ -70,6 +68,9 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   telemetry::Info("stopping");
   server.Stop();  // Requests under way end first; then what they use is taken down.
   admin.Stop();
+  // The producer's last callbacks speak to the publisher, which is still there.
+  feed.reset();
+  producer.reset();
   return absl::OkStatus();
 }
 

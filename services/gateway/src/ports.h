@@ -27,7 +27,6 @@ struct TwilioAccountFacts {
 // Where Twilio is to call for a number.
 struct NumberAddresses {
   std::string message_url;
-  std::string voice_url;
   std::string status_url;
 };
 

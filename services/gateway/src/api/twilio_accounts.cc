@@ -19,7 +19,6 @@ constexpr char kAccountsScope[] = "twilioAccounts";
 constexpr std::size_t kAuthTokenBytesMax = 200;
 // Twilio's test credentials send from these only.
 constexpr std::string_view kMagicNumbers = "+1500555";
-constexpr std::string_view kVoiceWebhookPath = "/webhooks/twilio/voice";
 
 // As account_credentials.kind has it.
 constexpr std::string_view kKindNames[] = {"", "full", "trial", "test"};
@@ -140,7 +139,6 @@ absl::Status PointNumberHere(Services& services, const TwilioLogin& login,
   return services.twilio.PointNumber(
       login, *number_sid,
       {.message_url = twilio::MessageWebhookUrl(services.options.server_url),
-       .voice_url = address(kVoiceWebhookPath),
        .status_url = address(twilio::kStatusWebhookPath)});
 }
 

@@ -11,12 +11,15 @@ using std::chrono::milliseconds;
 constexpr std::size_t kBatchMax = 500;
 constexpr milliseconds kWait{200};
 constexpr milliseconds kRetry{200};
+constexpr milliseconds kAnswer{500};
 }  // namespace
 
 void LogLoop::Run(const Handle& handle, const Looked& looked, std::stop_token stop) {
+  bool away = false;
   while (!stop.stop_requested()) {
     const auto records = reader_.Poll(kBatchMax, kWait);
     if (!records.ok()) {
+      away = true;
       looked(false, false);
       SleepFor(stop, kRetry);
       continue;
@@ -31,6 +34,7 @@ void LogLoop::Run(const Handle& handle, const Looked& looked, std::stop_token st
       const absl::Status handled = handle(*records, bury);
       if (handled.ok()) break;
       telemetry::Warning("log_not_stored", handled);
+      looked(false, false);  // What was said is not known where it is asked for.
       if (!SleepFor(stop, kRetry)) return;
     }
     for (const kafka::OutRecord& record : dead) {
@@ -42,6 +46,12 @@ void LogLoop::Run(const Handle& handle, const Looked& looked, std::stop_token st
       const absl::Status produced = dead_letters_.Produce(record, [](absl::Status) {});
       if (!produced.ok()) telemetry::Warning("dead_letter_lost", produced);
     }
+    // An outage is told once and followed by silence: only an answer ends it.
+    if (away && reader_.ReachedStartEnd() && !reader_.AtEnd(kAnswer)) {
+      looked(false, false);
+      continue;
+    }
+    away = false;
     looked(true, reader_.ReachedStartEnd());
   }
 }
