@@ -20,7 +20,6 @@ void Flight::Report(std::int64_t id, absl::Status status) {
     ++failed_;
     last_error_ = std::move(status);
   }
-  if (wake_) wake_();
 }
 
 std::vector<std::int64_t> Flight::Acknowledged() const {
@@ -71,11 +70,6 @@ bool Flight::AllReportedLocked() const { return under_way_ == 0; }
 absl::Status Flight::last_error() const {
   const std::lock_guard lock(mutex_);
   return last_error_;
-}
-
-void Flight::SetWake(std::function<void()> wake) {
-  const std::lock_guard lock(mutex_);
-  wake_ = std::move(wake);
 }
 
 }  // namespace parley::gateway::relay

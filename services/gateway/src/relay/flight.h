@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -19,7 +18,7 @@ class Flight {
  public:
   void Begin(std::int64_t id);
 
-  // Kafka has it, or does not; called from the producer's thread. Wakes whoever waits.
+  // Kafka has it, or does not; called from the producer's thread.
   void Report(std::int64_t id, absl::Status status);
 
   // Rows that Kafka has; they stay until Forget().
@@ -37,9 +36,6 @@ class Flight {
   bool AllReported() const;
   absl::Status last_error() const;
 
-  // Called after each report; nullptr for none. On return no call of the former one is running.
-  void SetWake(std::function<void()> wake);
-
  private:
   enum class State { kUnderWay, kAcknowledged, kFailed };
   bool AllReportedLocked() const;
@@ -49,7 +45,6 @@ class Flight {
   std::size_t under_way_ = 0;
   std::size_t failed_ = 0;
   absl::Status last_error_;
-  std::function<void()> wake_;
 };
 
 }  // namespace parley::gateway::relay

@@ -29,6 +29,8 @@ constexpr std::int64_t kDirectoryLock = 0x7061726c65790003;
 
 // How long a relay that stops waits for what is on its way to Kafka.
 constexpr std::chrono::milliseconds kStopWait{5'000};
+// Between looks for acknowledgements while nothing new comes.
+constexpr std::chrono::milliseconds kUnderWayWait{100};
 
 // Runs `body` in a transaction of the leader's own connection.
 template <class Body>
@@ -98,19 +100,20 @@ void Relay::StartLane(const char* name, std::int64_t lock, Lead lead) {
 
 absl::Status Relay::LeadKafka(pqxx::connection& connection, const std::stop_token& stop) {
   postgres::Listener listener(options_.database, {store::kOutboxChannel});
-  flight_->SetWake([&listener] { listener.Wake(); });
   absl::Status status;
   while (status.ok() && !stop.stop_requested()) {
     const absl::StatusOr<bool> more = PublishOutbox(connection);
     status = more.status();
-    if (more.ok() && !*more) listener.Wait(options_.wait_max, stop);
+    // New rows wake it at once; what Kafka has acknowledged is deleted along with the next look.
+    if (more.ok() && !*more) {
+      listener.Wait(flight_->size() > 0 ? kUnderWayWait : options_.wait_max, stop);
+    }
   }
   // What is on its way may still arrive; then it need not be published again.
   const auto until = std::chrono::steady_clock::now() + kStopWait;
   while (status.ok() && !flight_->AllReported() && std::chrono::steady_clock::now() < until) {
-    listener.Wait(kStopWait / 50, std::stop_token());
+    listener.Wait(kUnderWayWait, std::stop_token());
   }
-  flight_->SetWake(nullptr);
   if (status.ok()) status = DeletePublished(connection);
   return status;
 }

@@ -1,8 +1,8 @@
 // The role `relay`: what was written in transactions leaves the database. Three lanes, each with a
 // leader of its own among the replicas, so that none waits for another:
 //
-// - Kafka: rows of `outbox` in the order of their ids, deleted once Kafka has them. After a crash a
-//   row may be published twice, never out of order for its key.
+// - Kafka: rows of `outbox` in the order of their ids, several batches under way at once, deleted
+//   once Kafka has them. After a crash a row may be published twice.
 // - Live: rows of `live_outbox` get the organization's next number, become `live_events`, and are
 //   told to all replicas through Redis. Also sweeps what has expired.
 // - Directory: records that changed go to parley.directory; all of them when a leader starts and
