@@ -50,8 +50,9 @@ struct Producer::State {
         Conf conf,
         MakeConf(options.brokers, options.client_id,
                  {{"enable.idempotence", "true"},
-                  // Never n+1 after n was given up: the client fails instead, and is replaced.
-                  {"enable.gapless.guarantee", "true"},
+                  // No record is given up while a later one of its key goes on: callers have
+                  // deadlines of their own.
+                  {"message.timeout.ms", "0"},
                   {"acks", "all"},
                   {"linger.ms", std::to_string(options.linger.count())},
                   {"queue.buffering.max.messages", std::to_string(options.queued_records_max)},
