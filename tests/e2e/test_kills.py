@@ -48,8 +48,10 @@ def test_no_text_is_lost_or_answered_twice(stack, victim):
                 progress.acquire(timeout=90)
             stack.kill(victim)
             if victim == "sender":
-                rows = stack.query("SELECT message_id FROM sender.deliveries WHERE state = 'sending'")
-                sending_at_kill.update(rows.splitlines())
+                under_way = stack.query(
+                    "SELECT message_id FROM sender.deliveries WHERE state = 'sending'"
+                )
+                sending_at_kill.update(under_way.splitlines())
         for one in texting:
             one.result()
     stack.wait_ready(victim)

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -36,6 +37,7 @@ Process::Process(const std::string& binary, const std::vector<std::string>& argu
   environment.push_back(nullptr);
   pid_ = fork();
   if (pid_ == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // A test that is ended leaves nothing behind.
     dup2(output_fd_, STDOUT_FILENO);
     dup2(output_fd_, STDERR_FILENO);
     execve(binary.c_str(), words.data(), environment.data());
