@@ -8,9 +8,10 @@
 #include <chrono>
 #include <optional>
 
-#include "domain/request.h"
+#include "domain/refusal.h"
 #include "domain/verify.h"
 #include "libs/base/clock.h"
+#include "libs/webhooks/webhook.h"
 #include "ports.h"
 
 namespace parley::ingest {
@@ -26,13 +27,11 @@ class WebhookPipeline {
   WebhookPipeline(PipelineOptions options, const DirectorySource& directory,
                   RecordPublisher& publisher, const Clock& clock);
 
-  // A text, picture or other message from a customer. None: taken.
-  std::optional<Refusal> HandleMessage(const WebhookRequest& request);
-  // A status callback. None: taken.
-  std::optional<Refusal> HandleStatus(const WebhookRequest& request);
+  // None: taken.
+  std::optional<Refusal> Handle(webhooks::Kind kind, const webhooks::WebhookRequest& request);
 
  private:
-  std::optional<Refusal> Publish(OutgoingRecord record,
+  std::optional<Refusal> Publish(webhooks::OutgoingRecord record,
                                  std::chrono::steady_clock::time_point deadline);
 
   const PipelineOptions options_;

@@ -6,7 +6,7 @@
 
 #include "absl/status/status.h"
 #include "domain/directory.h"
-#include "domain/records.h"
+#include "libs/webhooks/records.h"
 
 namespace parley::ingest {
 
@@ -16,7 +16,7 @@ class RecordPublisher {
   virtual ~RecordPublisher() = default;
   // OK: every in-sync replica has the record. Any error: it may or may not be there; whoever
   // reads it must take repeats. Blocks until then, at most until `deadline`.
-  virtual absl::Status Publish(OutgoingRecord record,
+  virtual absl::Status Publish(webhooks::OutgoingRecord record,
                                std::chrono::steady_clock::time_point deadline) = 0;
 };
 

@@ -14,16 +14,19 @@
 namespace parley::ingest {
 namespace {
 
+using webhooks::OutgoingRecord;
+using webhooks::Topic;
+
 class PipelineTest : public testing::Test {
  protected:
   PipelineTest() { directory_.current = TwoAccounts(); }
 
   // "" if the webhook was taken.
   std::string Message(const SignedWebhook& webhook) {
-    return Reason(pipeline_.HandleMessage(webhook.View()));
+    return Reason(pipeline_.Handle(webhooks::Kind::kMessage, webhook.View()));
   }
   std::string Status(const SignedWebhook& webhook) {
-    return Reason(pipeline_.HandleStatus(webhook.View()));
+    return Reason(pipeline_.Handle(webhooks::Kind::kStatus, webhook.View()));
   }
   static std::string Reason(const std::optional<Refusal>& refusal) {
     return refusal ? std::to_string(refusal->http_status) + " " + refusal->reason : "";

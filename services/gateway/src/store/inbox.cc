@@ -762,7 +762,8 @@ absl::StatusOr<bool> SetConsent(pqxx::work& tx, const Consent& consent) {
   const pqxx::result written = tx.exec_params(
       "INSERT INTO suppressions AS s (organization_id, customer_number, opted_out, given_at, "
       "source) VALUES ($1, $2, $3, $4, $5) "
-      "ON CONFLICT (organization_id, customer_number) DO UPDATE SET "
+      "ON CONFLICT (organization_id, customer_number, business_number, messaging_service_sid) DO "
+      "UPDATE SET "
       "opted_out = excluded.opted_out, given_at = excluded.given_at, source = excluded.source "
       "WHERE s.given_at < excluded.given_at "
       "RETURNING s.opted_out",

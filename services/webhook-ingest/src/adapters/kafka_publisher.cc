@@ -17,19 +17,21 @@ struct Acknowledgement {
   std::optional<absl::Status> status;
 };
 
-const char* TopicName(Topic topic) {
+const char* TopicName(webhooks::Topic topic) {
   switch (topic) {
-    case Topic::kInbound:
+    case webhooks::Topic::kInbound:
       return kafka::kInboundTopic;
-    case Topic::kConsent:
+    case webhooks::Topic::kConsent:
       return kafka::kConsentTopic;
-    case Topic::kDeliveryStatus:
+    case webhooks::Topic::kDeliveryStatus:
       return kafka::kDeliveryStatusTopic;
+    case webhooks::Topic::kQuarantine:
+      return kafka::kQuarantineTopic;
   }
   return "";
 }
 
-kafka::OutRecord ToKafka(OutgoingRecord record) {
+kafka::OutRecord ToKafka(webhooks::OutgoingRecord record) {
   kafka::OutRecord out{.topic = TopicName(record.topic),
                        .key = std::move(record.key),
                        .value = std::move(record.value),
@@ -43,7 +45,7 @@ kafka::OutRecord ToKafka(OutgoingRecord record) {
 
 }  // namespace
 
-absl::Status KafkaPublisher::Publish(OutgoingRecord record,
+absl::Status KafkaPublisher::Publish(webhooks::OutgoingRecord record,
                                      std::chrono::steady_clock::time_point deadline) {
   const kafka::OutRecord out = ToKafka(std::move(record));
   const auto acknowledgement = std::make_shared<Acknowledgement>();

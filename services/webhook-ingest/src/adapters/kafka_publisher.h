@@ -13,7 +13,7 @@ class KafkaPublisher final : public RecordPublisher {
  public:
   explicit KafkaPublisher(kafka::Producer& producer) : producer_(producer) {}
 
-  absl::Status Publish(OutgoingRecord record,
+  absl::Status Publish(webhooks::OutgoingRecord record,
                        std::chrono::steady_clock::time_point deadline) override;
 
   // False while the last records were not acknowledged in time.

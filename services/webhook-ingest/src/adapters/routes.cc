@@ -16,10 +16,11 @@ namespace {
 
 constexpr std::size_t kHeaderBytesMax = 8 << 10;
 constexpr int kMethodNotAllowed = 405;
+constexpr int kUnsupportedMediaType = 415;
 constexpr int kHeadersTooLarge = 431;
 constexpr int kServiceUnavailable = 503;
 
-enum class Kind { kMessage, kStatus };
+using webhooks::Kind;
 
 struct Route {
   const char* path;
@@ -126,7 +127,8 @@ class Handler {
             const httplib::ContentReader& reader) const {
     const auto begun = clock_.Steady();
     if (request.is_multipart_form_data()) {  // The library does not hand out its bytes.
-      const Refusal refusal = NoForm();
+      const Refusal refusal{kUnsupportedMediaType, "CONTENT_TYPE",
+                            std::string(webhooks::NoForm().message())};
       RespondAndClose(route_, refusal, response);
       CountRefusal(route_, refusal.reason, refusal.http_status);
       return;
@@ -164,7 +166,7 @@ class Handler {
     if (HeaderBytes(request) > kHeaderBytesMax) {
       refusal = Refusal{kHeadersTooLarge, "HEADERS_TOO_LARGE", "The headers exceed 8 KiB."};
     } else {
-      const WebhookRequest webhook{
+      const webhooks::WebhookRequest webhook{
           .is_get = request.method == "GET",
           .target = request.target,
           .content_type = Header(request, "Content-Type"),
@@ -174,8 +176,7 @@ class Handler {
           .body = body,
           .received_at = clock_.Now(),
       };
-      refusal = route_.kind == Kind::kMessage ? pipeline_.HandleMessage(webhook)
-                                              : pipeline_.HandleStatus(webhook);
+      refusal = pipeline_.Handle(route_.kind, webhook);
     }
     KindMetrics& metrics = Metrics(route_.kind);
     if (refusal) {

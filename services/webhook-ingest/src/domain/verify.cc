@@ -3,7 +3,7 @@
 #include <array>
 
 #include "libs/base/status.h"
-#include "libs/twilio/signature.h"
+#include "libs/webhooks/signer.h"
 
 namespace parley::ingest {
 namespace {
@@ -11,37 +11,16 @@ namespace {
 constexpr int kForbidden = 403;
 constexpr int kUnavailable = 503;
 
-// One public address with both tokens. Returns the first failure's status.
-absl::Status VerifyAt(std::string_view public_url, const VerifyInput& input,
-                      const AccountEntry& account) {
-  std::string url(public_url);
-  url.append(input.request.target);
-  // Of GET, Twilio signs the URL alone: its parameters are in the query.
-  static const twilio::FormParams kNone;
-  const twilio::SignedRequest signed_request{url, input.request.is_get ? kNone : input.params,
-                                             input.request.signature};
-  absl::Status status = twilio::VerifySignature(signed_request, account.token);
-  if (status.ok() || account.secondary_token.empty()) return status;
-  if (twilio::VerifySignature(signed_request, account.secondary_token).ok()) {
-    return absl::OkStatus();
-  }
-  return status;
-}
-
-absl::Status VerifySigner(const VerifyInput& input, const Directory& directory,
-                          const AccountEntry& account, const VerifyOptions& options) {
+absl::Status VerifyAccount(const VerifyInput& input, const Directory& directory,
+                           const AccountEntry& account, const VerifyOptions& options) {
   const NumberEntry* number = directory.FindNumber(input.account_sid, input.business_number);
   const std::array<std::string_view, 3> public_urls = {
       number == nullptr ? std::string_view() : number->public_url, account.public_url,
       options.server_url};
-  absl::Status first_failure;
-  for (const std::string_view public_url : public_urls) {
-    if (public_url.empty()) continue;
-    absl::Status status = VerifyAt(public_url, input, account);
-    if (status.ok()) return status;
-    if (first_failure.ok()) first_failure = std::move(status);
-  }
-  return first_failure;
+  return webhooks::VerifySigner(input.request, input.params,
+                                {.token = account.token,
+                                 .secondary_token = account.secondary_token,
+                                 .public_urls = public_urls});
 }
 
 }  // namespace
@@ -54,7 +33,7 @@ std::optional<Refusal> Verify(const VerifyInput& input, const Directory& directo
                    "No organization here has connected the account of this webhook."};
   }
   if (options.check_signatures) {
-    const absl::Status status = VerifySigner(input, directory, *account, options);
+    const absl::Status status = VerifyAccount(input, directory, *account, options);
     if (!status.ok()) {
       if (!account->readable && ErrorReason(status) == "SIGNATURE_MISMATCH") {
         return Refusal{kUnavailable, "ACCOUNT_UNREADABLE",

@@ -6,8 +6,9 @@
 #include <string_view>
 
 #include "domain/directory.h"
-#include "domain/request.h"
+#include "domain/refusal.h"
 #include "libs/twilio/form.h"
+#include "libs/webhooks/request.h"
 
 namespace parley::ingest {
 
@@ -17,7 +18,7 @@ struct VerifyOptions {
 };
 
 struct VerifyInput {
-  const WebhookRequest& request;
+  const webhooks::WebhookRequest& request;
   const twilio::FormParams& params;  // Twilio's parameters, decoded.
   std::string_view account_sid;
   std::string_view business_number;  // Without the channel's prefix; may be empty.

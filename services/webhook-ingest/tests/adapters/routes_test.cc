@@ -9,6 +9,9 @@
 namespace parley::ingest {
 namespace {
 
+using webhooks::OutgoingRecord;
+using webhooks::Topic;
+
 using testing::HasSubstr;
 
 class RoutesTest : public testing::Test {

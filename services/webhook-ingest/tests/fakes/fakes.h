@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "domain/directory.h"
-#include "domain/request.h"
 #include "libs/base/clock.h"
 #include "libs/base/status.h"
 #include "libs/crypto/digest.h"
@@ -23,22 +22,23 @@ namespace parley::ingest {
 // Keeps what was published; fails when told to.
 class FakePublisher final : public RecordPublisher {
  public:
-  absl::Status Publish(OutgoingRecord record, std::chrono::steady_clock::time_point) override {
+  absl::Status Publish(webhooks::OutgoingRecord record,
+                       std::chrono::steady_clock::time_point) override {
     const std::lock_guard lock(mutex_);
     if (fail && fail(record)) return Unavailable("KAFKA_UNAVAILABLE", "told to fail");
     records.push_back(std::move(record));
     return absl::OkStatus();
   }
-  std::vector<OutgoingRecord> Of(Topic topic) const {
-    std::vector<OutgoingRecord> found;
-    for (const OutgoingRecord& record : records) {
+  std::vector<webhooks::OutgoingRecord> Of(webhooks::Topic topic) const {
+    std::vector<webhooks::OutgoingRecord> found;
+    for (const webhooks::OutgoingRecord& record : records) {
       if (record.topic == topic) found.push_back(record);
     }
     return found;
   }
 
-  std::function<bool(const OutgoingRecord&)> fail;
-  std::vector<OutgoingRecord> records;
+  std::function<bool(const webhooks::OutgoingRecord&)> fail;
+  std::vector<webhooks::OutgoingRecord> records;
 
  private:
   std::mutex mutex_;
@@ -139,7 +139,7 @@ struct SignedWebhook {
   bool is_get = false;
   Time received_at = FromMicros(1'700'000'000'000'000);
 
-  WebhookRequest View() const {
+  webhooks::WebhookRequest View() const {
     return {.is_get = is_get,
             .target = target,
             .content_type = content_type,

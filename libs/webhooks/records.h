@@ -4,15 +4,16 @@
 #include <string>
 #include <string_view>
 
-#include "domain/request.h"
 #include "libs/twilio/callback.h"
 #include "libs/twilio/form.h"
 #include "libs/twilio/keywords.h"
 #include "libs/twilio/webhook.h"
+#include "libs/webhooks/request.h"
+#include "parley/events/v1/common.pb.h"
 
-namespace parley::ingest {
+namespace parley::webhooks {
 
-enum class Topic { kInbound, kConsent, kDeliveryStatus };
+enum class Topic { kInbound, kConsent, kDeliveryStatus, kQuarantine };
 
 // To be made durable.
 struct OutgoingRecord {
@@ -30,6 +31,8 @@ struct MessageInput {
   const twilio::InboundMessage& message;
   twilio::Keyword keyword;
   std::string_view traceparent;
+  events::v1::Origin origin = events::v1::ORIGIN_WEBHOOK;
+  std::string_view auto_reply = {};  // The text that TwiML answers with.
 };
 
 // `parley.inbound`: every parameter is kept; the key is InboundKey.
@@ -54,4 +57,4 @@ OutgoingRecord DeliveryStatusRecord(const StatusInput& input);
 std::string InboundKey(std::string_view account_sid, std::string_view business_number,
                        std::string_view customer_number);
 
-}  // namespace parley::ingest
+}  // namespace parley::webhooks

@@ -1,12 +1,14 @@
-// A webhook as it arrived and what it is answered with: no HTTP library. Pure.
+// A webhook as it arrived: no HTTP library. Pure.
 #pragma once
 
 #include <string>
 #include <string_view>
 
+#include "absl/status/status.h"
 #include "libs/base/clock.h"
+#include "libs/base/status.h"
 
-namespace parley::ingest {
+namespace parley::webhooks {
 
 // Views live as long as the request is handled.
 struct WebhookRequest {
@@ -20,17 +22,10 @@ struct WebhookRequest {
   Time received_at;
 };
 
-// Why a webhook was not taken. `reason` is stable and UPPER_SNAKE; `message` is for a person.
-struct Refusal {
-  int http_status = 0;
-  std::string reason;
-  std::string message;
-  bool operator==(const Refusal&) const = default;
-};
-
-// Of a request whose body is no form.
-inline Refusal NoForm() {
-  return {415, "CONTENT_TYPE", "Twilio sends webhooks as application/x-www-form-urlencoded."};
+// Of a request whose body is no form: kInvalidArgument CONTENT_TYPE.
+inline absl::Status NoForm() {
+  return InvalidArgument("CONTENT_TYPE",
+                         "Twilio sends webhooks as application/x-www-form-urlencoded.");
 }
 
-}  // namespace parley::ingest
+}  // namespace parley::webhooks

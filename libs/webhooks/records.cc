@@ -1,4 +1,4 @@
-#include "domain/records.h"
+#include "libs/webhooks/records.h"
 
 #include <google/protobuf/arena.h>
 
@@ -9,7 +9,7 @@
 #include "parley/events/v1/delivery_status.pb.h"
 #include "parley/events/v1/inbound.pb.h"
 
-namespace parley::ingest {
+namespace parley::webhooks {
 namespace {
 
 using events::v1::Keyword;
@@ -116,6 +116,8 @@ OutgoingRecord InboundRecord(const MessageInput& input) {
   Set(event->mutable_profile_name(), message.profile_name);
   Set(event->mutable_messaging_service_sid(), message.messaging_service_sid);
   event->set_segments(message.segments);
+  record.set_origin(input.origin);
+  Set(record.mutable_auto_reply(), input.auto_reply);
   return Out(Topic::kInbound, InboundKey(message.account_sid, business, customer), record,
              input.traceparent);
 }
@@ -157,4 +159,4 @@ OutgoingRecord DeliveryStatusRecord(const StatusInput& input) {
   return Out(Topic::kDeliveryStatus, std::string(callback.message_sid), record, input.traceparent);
 }
 
-}  // namespace parley::ingest
+}  // namespace parley::webhooks

@@ -1,24 +1,41 @@
-#include "domain/records.h"
+#include "libs/webhooks/records.h"
 
 #include <gtest/gtest.h>
 
-#include "fakes/fakes.h"
+#include <string>
+
 #include "parley/events/v1/consent.pb.h"
 #include "parley/events/v1/delivery_status.pb.h"
 #include "parley/events/v1/inbound.pb.h"
 
-namespace parley::ingest {
+namespace parley::webhooks {
 namespace {
+
+const std::string kAccountA = "AC" + std::string(32, '1');
+const std::string kMessageSid = "SM" + std::string(32, 'a');
+constexpr char kNumberA[] = "+15005550006";
+constexpr char kCustomer[] = "+15005550010";
+
+twilio::FormParams MessageParams(std::string_view body) {
+  return {{"SmsSid", kMessageSid}, {"NumMedia", "0"},        {"Body", body},
+          {"To", kNumberA},        {"NumSegments", "1"},     {"MessageSid", kMessageSid},
+          {"From", kCustomer},     {"AccountSid", kAccountA}};
+}
+
+WebhookRequest Request() {
+  return {.idempotency_token = "11111111-2222-4333-8444-555555555555",
+          .received_at = FromMicros(1'700'000'000'000'000)};
+}
 
 TEST(InboundRecord, KeepsEveryParameterAndTheBytesOfTheText) {
   twilio::FormParams params = MessageParams(" <Response>&amp; é😀\r\n ");
   params.Add("SomethingNew", "kept");
   params.Add("Empty", "");
-  const SignedWebhook webhook = SignedPost(kMessageTarget, params, kTokenA);
+  const WebhookRequest webhook = Request();
   const auto message = twilio::ParseInboundMessage(params);
   ASSERT_TRUE(message.ok());
   const OutgoingRecord out =
-      InboundRecord({webhook.View(), params, *message, twilio::Keyword::kNone, "trace"});
+      InboundRecord({webhook, params, *message, twilio::Keyword::kNone, "trace"});
   EXPECT_EQ(out.topic, Topic::kInbound);
   EXPECT_EQ(out.key, kAccountA + "/" + kNumberA + "/" + kCustomer);
   EXPECT_EQ(out.type, "parley.events.v1.InboundRecord");
@@ -51,11 +68,10 @@ TEST(InboundRecord, TakesPicturesAndWhatsApp) {
                                {"NumMedia", "1"},
                                {"MediaUrl0", "https://api.twilio.com/x"},
                                {"MediaContentType0", "image/png"}};
-  const SignedWebhook webhook = SignedPost(kMessageTarget, params, kTokenA);
+  const WebhookRequest webhook = Request();
   const auto message = twilio::ParseInboundMessage(params);
   ASSERT_TRUE(message.ok());
-  const OutgoingRecord out =
-      InboundRecord({webhook.View(), params, *message, twilio::Keyword::kNone, ""});
+  const OutgoingRecord out = InboundRecord({webhook, params, *message, twilio::Keyword::kNone, ""});
   EXPECT_EQ(out.key, kAccountA + "/" + kNumberA + "/" + kCustomer);
   events::v1::InboundRecord record;
   ASSERT_TRUE(record.ParseFromString(out.value));
@@ -69,11 +85,11 @@ TEST(InboundRecord, TakesPicturesAndWhatsApp) {
 TEST(ConsentRecord, SaysWhoGaveWhatWhen) {
   twilio::FormParams params = MessageParams("Stop");
   params.Add("MessagingServiceSid", "MG" + std::string(32, '3'));
-  const SignedWebhook webhook = SignedPost(kMessageTarget, params, kTokenA);
+  const WebhookRequest webhook = Request();
   const auto message = twilio::ParseInboundMessage(params);
   ASSERT_TRUE(message.ok());
   const OutgoingRecord out =
-      ConsentRecord({webhook.View(), params, *message, twilio::Keyword::kStop, "t"}, "org");
+      ConsentRecord({webhook, params, *message, twilio::Keyword::kStop, "t"}, "org");
   EXPECT_EQ(out.topic, Topic::kConsent);
   EXPECT_EQ(out.key, kCustomer);
   events::v1::ConsentRecord record;
@@ -93,11 +109,11 @@ TEST(DeliveryStatusRecord, NamesOurMessageAndAttempt) {
       {"AccountSid", kAccountA}, {"MessageSid", kMessageSid}, {"MessageStatus", "undelivered"},
       {"ErrorCode", "30003"},    {"From", kNumberA},          {"To", kCustomer},
   };
-  const SignedWebhook webhook = SignedPost("/webhooks/twilio/status", params, kTokenA);
+  const WebhookRequest webhook = Request();
   const auto callback = twilio::ParseStatusCallback(params);
   ASSERT_TRUE(callback.ok());
-  const OutgoingRecord out = DeliveryStatusRecord(
-      {webhook.View(), params, *callback, {.message_id = "id", .attempt = 2}, "t"});
+  const OutgoingRecord out =
+      DeliveryStatusRecord({webhook, params, *callback, {.message_id = "id", .attempt = 2}, "t"});
   EXPECT_EQ(out.topic, Topic::kDeliveryStatus);
   EXPECT_EQ(out.key, kMessageSid);
   events::v1::DeliveryStatusRecord record;
@@ -114,4 +130,4 @@ TEST(DeliveryStatusRecord, NamesOurMessageAndAttempt) {
 }
 
 }  // namespace
-}  // namespace parley::ingest
+}  // namespace parley::webhooks
