@@ -12,19 +12,40 @@ namespace {
 constexpr std::string_view kMessageParam = "message_id";
 constexpr std::string_view kAttemptParam = "attempt";
 constexpr int kAttemptMax = 1'000;
+constexpr std::string_view kBusinessParam = "business";
+constexpr std::string_view kCustomerParam = "customer";
+
+std::string Join(std::string_view public_url, std::string_view path) {
+  return std::string(public_url).append(path).append(kRetryAllFragment);
+}
 
 }  // namespace
 
 std::string MessageWebhookUrl(std::string_view public_url) {
-  std::string url(public_url);
-  return url.append(kMessageWebhookPath).append(kRetryAllFragment);
+  return Join(public_url, kMessageWebhookPath);
+}
+
+std::string VoiceWebhookUrl(std::string_view public_url) {
+  return Join(public_url, kVoiceWebhookPath);
+}
+
+std::string CallStatusUrl(std::string_view public_url) {
+  return Join(public_url, kStatusWebhookPath);
+}
+
+std::string RecordingUrl(std::string_view public_url, const CallParties& parties) {
+  return AppendQuery(Join(public_url, kRecordingWebhookPath),
+                     {{kBusinessParam, parties.business}, {kCustomerParam, parties.customer}});
+}
+
+CallParties ParseCallParties(const FormParams& query) {
+  return {std::string(query.Get(kBusinessParam)), std::string(query.Get(kCustomerParam))};
 }
 
 std::string StatusCallbackUrl(std::string_view public_url, const CallbackTarget& target) {
-  std::string url(public_url);
-  url.append(kStatusWebhookPath).append(kRetryAllFragment);
   return AppendQuery(
-      url, {{kMessageParam, target.message_id}, {kAttemptParam, std::to_string(target.attempt)}});
+      Join(public_url, kStatusWebhookPath),
+      {{kMessageParam, target.message_id}, {kAttemptParam, std::to_string(target.attempt)}});
 }
 
 absl::StatusOr<CallbackTarget> ParseCallbackTarget(const FormParams& query) {

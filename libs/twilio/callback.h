@@ -12,10 +12,33 @@ namespace parley::twilio {
 
 inline constexpr std::string_view kMessageWebhookPath = "/webhooks/twilio/message";
 inline constexpr std::string_view kStatusWebhookPath = "/webhooks/twilio/status";
+inline constexpr std::string_view kVoiceWebhookPath = "/webhooks/twilio/voice";
+inline constexpr std::string_view kRecordingWebhookPath = "/webhooks/twilio/recording";
 
 // "<public_url>/webhooks/twilio/message#rc=5&rp=all": the SmsUrl and SmsFallbackUrl of a number.
 // `public_url` has no trailing "/" (OriginAndPrefix makes it so).
 std::string MessageWebhookUrl(std::string_view public_url);
+
+// The same for calls: the VoiceUrl and VoiceFallbackUrl of a number.
+std::string VoiceWebhookUrl(std::string_view public_url);
+
+// The StatusCallback of a number: how its calls ended.
+std::string CallStatusUrl(std::string_view public_url);
+
+// The parties of a call, E.164 or a short code.
+struct CallParties {
+  std::string business;
+  std::string customer;
+  bool operator==(const CallParties&) const = default;
+};
+
+// "<public_url>/webhooks/twilio/recording?business=…&customer=…#rc=5&rp=all": for `<Record>`. The
+// status of a recording names only its call; the query, which Twilio's signature covers, says whose
+// call that was, so that it is verified and ordered like the call itself.
+std::string RecordingUrl(std::string_view public_url, const CallParties& parties);
+
+// Reads them from the query's parameters; empty where it names none.
+CallParties ParseCallParties(const FormParams& query);
 
 // What a status callback is about. It stands in the callback URL's query, which Twilio's signature
 // covers; Twilio sends it back unchanged.

@@ -70,6 +70,18 @@ void AddParameters(const twilio::FormParams& params, Record& record) {
   }
 }
 
+// An inbound record with what every kind has. It lives as long as the workspace.
+template <class Input>
+events::v1::InboundRecord& NewInbound(Workspace& workspace, const Input& input) {
+  auto& record =
+      *google::protobuf::Arena::CreateMessage<events::v1::InboundRecord>(&workspace.arena);
+  record.set_received_at_us(ToMicros(input.request.received_at));
+  Set(record.mutable_idempotency_token(), input.request.idempotency_token);
+  record.set_origin(input.origin);
+  AddParameters(input.params, record);
+  return record;
+}
+
 template <class Record>
 OutgoingRecord Out(Topic topic, std::string key, const Record& record,
                    std::string_view traceparent) {
@@ -95,18 +107,18 @@ OutgoingRecord InboundRecord(const MessageInput& input) {
   const std::string_view business = twilio::WithoutChannel(message.to);
   const std::string_view customer = twilio::WithoutChannel(message.from);
   Workspace workspace;
-  auto& record =
-      *google::protobuf::Arena::CreateMessage<events::v1::InboundRecord>(&workspace.arena);
+  auto& record = NewInbound(workspace, input);
   Set(record.mutable_account_sid(), message.account_sid);
   Set(record.mutable_business_number(), business);
   Set(record.mutable_customer_number(), customer);
   record.set_medium(MediumOf(message.from));
-  record.set_received_at_us(ToMicros(input.request.received_at));
-  Set(record.mutable_idempotency_token(), input.request.idempotency_token);
-  AddParameters(input.params, record);
   auto* event = record.mutable_message();
   Set(event->mutable_message_sid(), message.message_sid);
-  Set(event->mutable_body(), message.body);
+  if (message.body.empty()) {
+    *event->mutable_body() = twilio::TextOf(message);
+  } else {
+    Set(event->mutable_body(), message.body);
+  }
   for (const twilio::Media& media : message.media) {
     auto* added = event->add_media();
     Set(added->mutable_url(), media.url);
@@ -116,7 +128,6 @@ OutgoingRecord InboundRecord(const MessageInput& input) {
   Set(event->mutable_profile_name(), message.profile_name);
   Set(event->mutable_messaging_service_sid(), message.messaging_service_sid);
   event->set_segments(message.segments);
-  record.set_origin(input.origin);
   Set(record.mutable_auto_reply(), input.auto_reply);
   return Out(Topic::kInbound, InboundKey(message.account_sid, business, customer), record,
              input.traceparent);
@@ -137,6 +148,47 @@ OutgoingRecord ConsentRecord(const MessageInput& input, std::string_view organiz
   record.set_keyword(ToProto(input.keyword));
   Set(record.mutable_organization_id(), organization_id);
   return Out(Topic::kConsent, std::string(customer), record, input.traceparent);
+}
+
+OutgoingRecord CallRecord(const CallInput& input) {
+  const twilio::CallReport& call = input.call;
+  const std::string_view business = twilio::WithoutChannel(call.to);
+  const std::string_view customer = twilio::WithoutChannel(call.from);
+  Workspace workspace;
+  auto& record = NewInbound(workspace, input);
+  Set(record.mutable_account_sid(), call.account_sid);
+  Set(record.mutable_business_number(), business);
+  Set(record.mutable_customer_number(), customer);
+  record.set_medium(Medium::MEDIUM_VOICE);
+  auto* event = record.mutable_call();
+  Set(event->mutable_call_sid(), call.call_sid);
+  Set(event->mutable_status(), call.status);
+  Set(event->mutable_caller_name(), call.caller_name);
+  event->set_duration_seconds(call.duration_seconds);
+  Set(event->mutable_answered_by(), input.answered_by);
+  return Out(Topic::kInbound, InboundKey(call.account_sid, business, customer), record,
+             input.traceparent);
+}
+
+OutgoingRecord RecordingRecord(const RecordingInput& input) {
+  const twilio::RecordingReport& recording = input.recording;
+  Workspace workspace;
+  auto& record = NewInbound(workspace, input);
+  Set(record.mutable_account_sid(), recording.account_sid);
+  Set(record.mutable_business_number(), input.business_number);
+  Set(record.mutable_customer_number(), input.customer_number);
+  record.set_medium(Medium::MEDIUM_VOICE);
+  auto* event = record.mutable_recording();
+  Set(event->mutable_call_sid(), recording.call_sid);
+  Set(event->mutable_recording_sid(), recording.recording_sid);
+  Set(event->mutable_url(), recording.url);
+  Set(event->mutable_status(), recording.status);
+  event->set_duration_seconds(recording.duration_seconds);
+  const bool known = !input.business_number.empty() && !input.customer_number.empty();
+  std::string key =
+      known ? InboundKey(recording.account_sid, input.business_number, input.customer_number)
+            : std::string(recording.account_sid).append("/").append(recording.call_sid);
+  return Out(Topic::kInbound, std::move(key), record, input.traceparent);
 }
 
 OutgoingRecord DeliveryStatusRecord(const StatusInput& input) {

@@ -35,7 +35,7 @@ struct MessageInput {
   std::string_view auto_reply = {};  // The text that TwiML answers with.
 };
 
-// `parley.inbound`: every parameter is kept; the key is InboundKey.
+// `parley.inbound`: every parameter is kept; the key is InboundKey. The body is twilio::TextOf.
 OutgoingRecord InboundRecord(const MessageInput& input);
 
 // `parley.consent`, for kStop and kStart; `organization_id` is empty if nobody claimed the number.
@@ -51,6 +51,33 @@ struct StatusInput {
 
 // `parley.delivery-status`; the key is the message SID.
 OutgoingRecord DeliveryStatusRecord(const StatusInput& input);
+
+// What a call's webhook becomes: `parley.inbound`, keyed by InboundKey. Each webhook of a call
+// makes one record: the first (`answered_by` is set), one when a forwarded call comes back, one for
+// its end (status and length). They belong together by account and call SID.
+struct CallInput {
+  const WebhookRequest& request;
+  const twilio::FormParams& params;
+  const twilio::CallReport& call;
+  std::string_view traceparent;
+  events::v1::Origin origin = events::v1::ORIGIN_WEBHOOK;
+  std::string_view answered_by = {};  // "greeting", "voicemail", "forward"; empty in later reports.
+};
+OutgoingRecord CallRecord(const CallInput& input);
+
+// What a recording's webhook becomes: `parley.inbound`. `parties` are those of the call: with them
+// it has the call's own key and follows it; without, "<account SID>/<call SID>" is the key, and it
+// may come before the call.
+struct RecordingInput {
+  const WebhookRequest& request;
+  const twilio::FormParams& params;
+  const twilio::RecordingReport& recording;
+  std::string_view business_number;
+  std::string_view customer_number;
+  std::string_view traceparent;
+  events::v1::Origin origin = events::v1::ORIGIN_WEBHOOK;
+};
+OutgoingRecord RecordingRecord(const RecordingInput& input);
 
 // "<account SID>/<business number>/<customer number>", without channel prefixes: one customer's
 // messages to one number keep their order.

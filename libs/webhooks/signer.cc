@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "libs/base/status.h"
 #include "libs/twilio/signature.h"
 
 namespace parley::webhooks {
@@ -27,15 +28,20 @@ absl::Status VerifyAt(std::string_view public_url, const WebhookRequest& request
 }  // namespace
 
 absl::Status VerifySigner(const WebhookRequest& request, const twilio::FormParams& params,
-                          const Signer& signer) {
+                          const Signer& signer, std::string_view* verified_url) {
   absl::Status first_failure;
   for (const std::string_view public_url : signer.public_urls) {
     if (public_url.empty()) continue;
     absl::Status status = VerifyAt(public_url, request, params, signer);
-    if (status.ok()) return status;
+    if (status.ok()) {
+      if (verified_url != nullptr) *verified_url = public_url;
+      return status;
+    }
     if (first_failure.ok()) first_failure = std::move(status);
   }
-  return first_failure;
+  if (!first_failure.ok()) return first_failure;
+  return ErrorStatus(absl::StatusCode::kUnauthenticated, "SIGNATURE_MISMATCH",
+                     "No public address is known that Twilio could have signed.");
 }
 
 std::vector<std::string> TriedUrls(const WebhookRequest& request,

@@ -24,9 +24,10 @@ struct Signer {
 
 // OK: one of the addresses, with or without port, was signed with one of the tokens. Otherwise the
 // first address's failure: kInvalidArgument SIGNATURE_MISSING, SIGNATURE_MALFORMED;
-// kUnauthenticated SIGNATURE_MISMATCH.
+// kUnauthenticated SIGNATURE_MISMATCH; without any address kUnauthenticated SIGNATURE_MISMATCH.
+// `*verified_url`, if given, becomes the address that was signed.
 absl::Status VerifySigner(const WebhookRequest& request, const twilio::FormParams& params,
-                          const Signer& signer);
+                          const Signer& signer, std::string_view* verified_url = nullptr);
 
 // The URLs that VerifySigner tries, without duplicates: what the operator compares with the address
 // that stands at Twilio.

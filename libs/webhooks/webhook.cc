@@ -1,5 +1,7 @@
 #include "libs/webhooks/webhook.h"
 
+#include <array>
+
 #include "libs/base/status.h"
 #include "libs/base/text.h"
 #include "libs/twilio/number.h"
@@ -8,6 +10,7 @@ namespace parley::webhooks {
 namespace {
 
 constexpr std::size_t kIdempotencyTokenBytesMax = 128;
+constexpr std::size_t kPartyBytesMax = 64;
 constexpr std::string_view kFormType = "application/x-www-form-urlencoded";
 
 std::string_view QueryOf(std::string_view target) {
@@ -22,12 +25,17 @@ bool IsForm(std::string_view content_type) {
 // Names that decide who a webhook belongs to must be there once: two readers could choose
 // differently between two values.
 absl::Status CheckUnambiguous(const twilio::FormParams& params) {
-  for (const std::string_view name : {"AccountSid", "MessageSid", "From", "To", "Body"}) {
-    int seen = 0;
-    for (const twilio::FormParam param : params) seen += param.name == name ? 1 : 0;
-    if (seen > 1) {
-      return InvalidArgument("PARAM_REPEATED",
-                             "The parameter " + std::string(name) + " is there more than once.");
+  constexpr std::array<std::string_view, 7> kNames = {
+      "AccountSid", "MessageSid", "CallSid", "From", "To", "Body", "OptOutType"};
+  std::array<bool, kNames.size()> seen{};
+  for (const twilio::FormParam param : params) {
+    for (std::size_t i = 0; i < kNames.size(); ++i) {
+      if (param.name != kNames[i]) continue;
+      if (seen[i]) {
+        return InvalidArgument("PARAM_REPEATED", "The parameter " + std::string(kNames[i]) +
+                                                     " is there more than once.");
+      }
+      seen[i] = true;
     }
   }
   return absl::OkStatus();
@@ -48,19 +56,50 @@ absl::Status ReadParams(const WebhookRequest& request, twilio::FormParams& param
   return CheckUnambiguous(params);
 }
 
+absl::StatusOr<twilio::FormParams> QueryParams(const Webhook& webhook) {
+  return twilio::ParseForm(QueryOf(webhook.request.target));
+}
+
+absl::Status ReadStatus(Webhook& webhook) {
+  if (twilio::IsCallStatus(webhook.params)) {
+    PARLEY_ASSIGN_OR_RETURN(webhook.event, twilio::ParseCall(webhook.params));
+    return absl::OkStatus();
+  }
+  PARLEY_ASSIGN_OR_RETURN(webhook.event, twilio::ParseStatusCallback(webhook.params));
+  PARLEY_ASSIGN_OR_RETURN(const twilio::FormParams query, QueryParams(webhook));
+  PARLEY_ASSIGN_OR_RETURN(webhook.target, twilio::ParseCallbackTarget(query));
+  return absl::OkStatus();
+}
+
+absl::Status ReadRecording(Webhook& webhook) {
+  PARLEY_ASSIGN_OR_RETURN(const twilio::RecordingReport recording,
+                          twilio::ParseRecording(webhook.params));
+  PARLEY_ASSIGN_OR_RETURN(const twilio::FormParams query, QueryParams(webhook));
+  webhook.parties = twilio::ParseCallParties(query);
+  if (webhook.parties.business.size() > kPartyBytesMax ||
+      webhook.parties.customer.size() > kPartyBytesMax) {
+    return InvalidArgument("PARAM_INVALID", "The query's parties are no phone numbers.");
+  }
+  if (!recording.to.empty()) webhook.parties.business = twilio::WithoutChannel(recording.to);
+  if (!recording.from.empty()) webhook.parties.customer = twilio::WithoutChannel(recording.from);
+  webhook.event = recording;
+  return absl::OkStatus();
+}
+
 absl::Status ReadEvent(Kind kind, Webhook& webhook) {
   switch (kind) {
     case Kind::kMessage: {
       PARLEY_ASSIGN_OR_RETURN(webhook.event, twilio::ParseInboundMessage(webhook.params));
       return absl::OkStatus();
     }
-    case Kind::kStatus: {
-      PARLEY_ASSIGN_OR_RETURN(webhook.event, twilio::ParseStatusCallback(webhook.params));
-      PARLEY_ASSIGN_OR_RETURN(const twilio::FormParams query,
-                              twilio::ParseForm(QueryOf(webhook.request.target)));
-      PARLEY_ASSIGN_OR_RETURN(webhook.target, twilio::ParseCallbackTarget(query));
+    case Kind::kStatus:
+      return ReadStatus(webhook);
+    case Kind::kVoice: {
+      PARLEY_ASSIGN_OR_RETURN(webhook.event, twilio::ParseCall(webhook.params));
       return absl::OkStatus();
     }
+    case Kind::kRecording:
+      return ReadRecording(webhook);
   }
   return absl::OkStatus();
 }
@@ -69,6 +108,9 @@ template <class... Visitors>
 struct Overloaded : Visitors... {
   using Visitors::operator()...;
 };
+// Clang 14, which builds the fuzz targets, does not deduce it by itself.
+template <class... Visitors>
+Overloaded(Visitors...) -> Overloaded<Visitors...>;
 
 }  // namespace
 
@@ -79,31 +121,36 @@ std::string_view Webhook::account_sid() const {
 }
 
 std::string_view Webhook::business_number() const {
-  return std::visit(Overloaded{[](std::monostate) { return std::string_view(); },
-                               [](const twilio::InboundMessage& message) {
-                                 return twilio::WithoutChannel(message.to);
-                               },
-                               [](const twilio::StatusCallback& callback) {
-                                 return twilio::WithoutChannel(callback.from);
-                               }},
-                    event);
+  using View = std::string_view;
+  return std::visit(
+      Overloaded{[](std::monostate) { return View(); },
+                 [](const twilio::InboundMessage& it) { return twilio::WithoutChannel(it.to); },
+                 [](const twilio::StatusCallback& it) { return twilio::WithoutChannel(it.from); },
+                 [](const twilio::CallReport& it) {
+                   return twilio::WithoutChannel(it.inbound ? it.to : it.from);
+                 },
+                 [this](const twilio::RecordingReport&) { return View(parties.business); }},
+      event);
 }
 
 std::string_view Webhook::customer_number() const {
-  return std::visit(Overloaded{[](std::monostate) { return std::string_view(); },
-                               [](const twilio::InboundMessage& message) {
-                                 return twilio::WithoutChannel(message.from);
-                               },
-                               [](const twilio::StatusCallback& callback) {
-                                 return twilio::WithoutChannel(callback.to);
-                               }},
-                    event);
+  using View = std::string_view;
+  return std::visit(
+      Overloaded{[](std::monostate) { return View(); },
+                 [](const twilio::InboundMessage& it) { return twilio::WithoutChannel(it.from); },
+                 [](const twilio::StatusCallback& it) { return twilio::WithoutChannel(it.to); },
+                 [](const twilio::CallReport& it) {
+                   return twilio::WithoutChannel(it.inbound ? it.from : it.to);
+                 },
+                 [this](const twilio::RecordingReport&) { return View(parties.customer); }},
+      event);
 }
 
 twilio::Keyword Webhook::keyword() const {
   const auto* message = std::get_if<twilio::InboundMessage>(&event);
   if (message == nullptr) return twilio::Keyword::kNone;
-  return twilio::FindKeyword({.body = message->body,
+  // A WhatsApp button "STOP" is that word, even where Twilio leaves Body empty.
+  return twilio::FindKeyword({.body = message->body.empty() ? message->button_text : message->body,
                               .opt_out_type = message->opt_out_type,
                               .business_number = business_number()});
 }
@@ -127,6 +174,15 @@ std::vector<OutgoingRecord> MakeRecords(const Webhook& webhook, const RecordCont
   } else if (const auto* callback = std::get_if<twilio::StatusCallback>(&webhook.event)) {
     records.push_back(DeliveryStatusRecord(
         {webhook.request, webhook.params, *callback, webhook.target, context.traceparent}));
+  } else if (const auto* call = std::get_if<twilio::CallReport>(&webhook.event)) {
+    if (call->inbound) {
+      records.push_back(CallRecord({webhook.request, webhook.params, *call, context.traceparent,
+                                    context.origin, context.answered_by}));
+    }
+  } else if (const auto* recording = std::get_if<twilio::RecordingReport>(&webhook.event)) {
+    records.push_back(
+        RecordingRecord({webhook.request, webhook.params, *recording, webhook.business_number(),
+                         webhook.customer_number(), context.traceparent, context.origin}));
   }
   return records;
 }

@@ -38,7 +38,7 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   WebhookPipeline pipeline(
       {.verify = {.server_url = server_url, .check_signatures = !config.insecure_webhooks},
        .acknowledge_within = config.acknowledge_within},
-      *feed, publisher, SystemClock());
+      *feed, publisher, publisher, SystemClock());
 
   http::Server server({.name = "webhooks",
                        .bind_address = config.bind_address,

@@ -20,6 +20,14 @@ class RecordPublisher {
                                std::chrono::steady_clock::time_point deadline) = 0;
 };
 
+// Takes records whose loss is no harm: what was refused anyway. Thread-safe.
+class BestEffortPublisher {
+ public:
+  virtual ~BestEffortPublisher() = default;
+  // Returns at once; the record arrives if Kafka takes it soon. Never spooled.
+  virtual void TryPublish(webhooks::OutgoingRecord record) = 0;
+};
+
 // What is known of accounts and numbers. Thread-safe.
 class DirectorySource {
  public:

@@ -10,6 +10,7 @@
 #include "parley/events/v1/consent.pb.h"
 #include "parley/events/v1/delivery_status.pb.h"
 #include "parley/events/v1/inbound.pb.h"
+#include "parley/events/v1/quarantine.pb.h"
 
 namespace parley::ingest {
 namespace {
@@ -23,19 +24,27 @@ class PipelineTest : public testing::Test {
 
   // "" if the webhook was taken.
   std::string Message(const SignedWebhook& webhook) {
-    return Reason(pipeline_.Handle(webhooks::Kind::kMessage, webhook.View()));
+    return Handle(webhooks::Kind::kMessage, webhook);
   }
   std::string Status(const SignedWebhook& webhook) {
-    return Reason(pipeline_.Handle(webhooks::Kind::kStatus, webhook.View()));
+    return Handle(webhooks::Kind::kStatus, webhook);
   }
-  static std::string Reason(const std::optional<Refusal>& refusal) {
-    return refusal ? std::to_string(refusal->http_status) + " " + refusal->reason : "";
+  std::string Handle(webhooks::Kind kind, const SignedWebhook& webhook,
+                     const Arrival& arrival = {}) {
+    const Outcome outcome = pipeline_.Handle(kind, webhook.View(), arrival);
+    if (const auto* refusal = std::get_if<Refusal>(&outcome)) {
+      return std::to_string(refusal->http_status) + " " + refusal->reason;
+    }
+    twiml_ = std::get<Answer>(outcome).twiml;
+    return "";
   }
 
   FakeDirectory directory_;
   FakePublisher publisher_;
   SimulatedClock clock_{FromMicros(1'700'000'000'000'000)};
-  WebhookPipeline pipeline_{{.verify = {.server_url = kServerUrl}}, directory_, publisher_, clock_};
+  std::string twiml_;  // The last answer.
+  WebhookPipeline pipeline_{
+      {.verify = {.server_url = kServerUrl}}, directory_, publisher_, publisher_, clock_};
 };
 
 TEST_F(PipelineTest, PublishesATextOnce) {
@@ -209,6 +218,208 @@ TEST_F(PipelineTest, MalformedStatusesChangeNothing) {
     EXPECT_EQ(Status(c.webhook), c.want) << c.label;
     EXPECT_TRUE(publisher_.records.empty()) << c.label;
   }
+}
+
+// --- Calls ---
+
+const std::string kCallSid = "CA" + std::string(32, 'c');
+
+twilio::FormParams CallParams(std::string_view status = "ringing") {
+  return {{"CallSid", kCallSid},
+          {"AccountSid", kAccountA},
+          {"From", kCustomer},
+          {"To", kNumberA},
+          {"Caller", kCustomer},
+          {"Called", kNumberA},
+          {"CallStatus", status},
+          {"Direction", "inbound"},
+          {"ApiVersion", "2010-04-01"},
+          {"CallerName", "ANA B"},
+          {"StirVerstat", "TN-Validation-Passed-A"}};
+}
+
+events::v1::InboundRecord OnlyInbound(const FakePublisher& publisher) {
+  events::v1::InboundRecord record;
+  EXPECT_EQ(publisher.records.size(), 1u);
+  EXPECT_EQ(publisher.records.at(0).topic, Topic::kInbound);
+  EXPECT_TRUE(record.ParseFromString(publisher.records.at(0).value));
+  return record;
+}
+
+TEST_F(PipelineTest, PublishesACallAndGreets) {
+  const std::string path(twilio::kVoiceWebhookPath);
+  EXPECT_EQ(Handle(webhooks::Kind::kVoice, SignedPost(path, CallParams(), kTokenA)), "");
+  EXPECT_NE(twiml_.find("<Say>"), std::string::npos);
+  const auto record = OnlyInbound(publisher_);
+  EXPECT_EQ(publisher_.records[0].key, kAccountA + "/" + kNumberA + "/" + kCustomer);
+  EXPECT_EQ(record.medium(), events::v1::MEDIUM_VOICE);
+  EXPECT_EQ(record.customer_number(), kCustomer);
+  EXPECT_EQ(record.call().call_sid(), kCallSid);
+  EXPECT_EQ(record.call().status(), "ringing");
+  EXPECT_EQ(record.call().caller_name(), "ANA B");
+  EXPECT_EQ(record.call().answered_by(), "greeting");
+  EXPECT_EQ(record.parameters_size(), 11);
+}
+
+TEST_F(PipelineTest, VoiceOverHttpsIsSignedWithoutItsPort) {
+  const std::string path(twilio::kVoiceWebhookPath);
+  WebhookPipeline pipeline({.verify = {.server_url = "https://chat.example.com:8443"}}, directory_,
+                           publisher_, publisher_, clock_);
+  const SignedWebhook webhook = SignedPost(path, CallParams(), kTokenA, "https://chat.example.com");
+  EXPECT_TRUE(
+      std::holds_alternative<Answer>(pipeline.Handle(webhooks::Kind::kVoice, webhook.View(), {})));
+}
+
+TEST_F(PipelineTest, TheStatusRouteTakesTheEndOfACall) {
+  twilio::FormParams params = CallParams("completed");
+  params.Add("CallDuration", "42");
+  const std::string path(twilio::kStatusWebhookPath);
+  EXPECT_EQ(Status(SignedPost(path, params, kTokenA)), "");
+  EXPECT_EQ(twiml_, "");
+  const auto record = OnlyInbound(publisher_);
+  EXPECT_EQ(record.call().status(), "completed");
+  EXPECT_EQ(record.call().duration_seconds(), 42);
+  EXPECT_EQ(record.call().answered_by(), "");
+}
+
+TEST_F(PipelineTest, ACallThatTheBusinessMadeHasNoRow) {
+  twilio::FormParams params;
+  for (const twilio::FormParam param : CallParams("completed")) {
+    params.Add(param.name, param.name == "Direction" ? "outbound-api" : param.value);
+  }
+  EXPECT_EQ(Status(SignedPost(std::string(twilio::kStatusWebhookPath), params, kTokenA)), "");
+  EXPECT_TRUE(publisher_.records.empty());
+}
+
+TEST_F(PipelineTest, ARecordingFollowsItsCall) {
+  const std::string url = twilio::RecordingUrl("", {.business = kNumberA, .customer = kCustomer});
+  const std::string target(twilio::WithoutFragment(url));
+  const std::string sid = "RE" + std::string(32, 'e');
+  const twilio::FormParams status = {{"AccountSid", kAccountA},
+                                     {"CallSid", kCallSid},
+                                     {"RecordingSid", sid},
+                                     {"RecordingUrl", "https://api.twilio.com/r"},
+                                     {"RecordingStatus", "completed"},
+                                     {"RecordingDuration", "7"}};
+  EXPECT_EQ(Handle(webhooks::Kind::kRecording, SignedPost(target, status, kTokenA)), "");
+  EXPECT_EQ(twiml_, "");
+  const auto record = OnlyInbound(publisher_);
+  EXPECT_EQ(publisher_.records[0].key, kAccountA + "/" + kNumberA + "/" + kCustomer);
+  EXPECT_EQ(record.customer_number(), kCustomer);
+  EXPECT_EQ(record.recording().recording_sid(), sid);
+  EXPECT_EQ(record.recording().call_sid(), kCallSid);
+  EXPECT_EQ(record.recording().status(), "completed");
+  EXPECT_EQ(record.recording().url(), "https://api.twilio.com/r");
+  EXPECT_EQ(record.recording().duration_seconds(), 7);
+  // <Record action> has the call's parameters, and is told how to go on.
+  publisher_.records.clear();
+  twilio::FormParams action = CallParams("in-progress");
+  action.Add("RecordingSid", sid);
+  action.Add("RecordingUrl", "https://api.twilio.com/r");
+  action.Add("RecordingDuration", "7");
+  EXPECT_EQ(Handle(webhooks::Kind::kRecording, SignedPost(target, action, kTokenA)), "");
+  EXPECT_NE(twiml_.find("<Hangup/>"), std::string::npos);
+  EXPECT_EQ(OnlyInbound(publisher_).recording().status(), "");
+  // One whose URL names nobody is found by its call.
+  publisher_.records.clear();
+  EXPECT_EQ(Handle(webhooks::Kind::kRecording,
+                   SignedPost(std::string(twilio::kRecordingWebhookPath), status, kTokenA)),
+            "");
+  EXPECT_EQ(publisher_.records.at(0).key, kAccountA + "/" + kCallSid);
+}
+
+// --- Quarantine ---
+
+TEST_F(PipelineTest, AFailedSignatureOfAKnownAccountIsKept) {
+  SignedWebhook webhook =
+      SignedPost(kMessageTarget, MessageParams(), kTokenA, "https://wrong.example.com");
+  const Arrival arrival{.remote_address = "203.0.113.7",
+                        .requested_url = "",
+                        .each_header = [](Arrival::HeaderVisitor visit) {
+                          visit("X-Twilio-Signature", "s");
+                          visit("Authorization", "Basic secret");
+                          visit("X-Bytes", "\xff");
+                        }};
+  EXPECT_EQ(Handle(webhooks::Kind::kMessage, webhook, arrival), "403 SIGNATURE_MISMATCH");
+  EXPECT_TRUE(publisher_.records.empty());
+  ASSERT_EQ(publisher_.tried.size(), 1u);
+  EXPECT_EQ(publisher_.tried[0].topic, Topic::kQuarantine);
+  EXPECT_EQ(publisher_.tried[0].key, kAccountA);
+  events::v1::QuarantineRecord record;
+  ASSERT_TRUE(record.ParseFromString(publisher_.tried[0].value));
+  EXPECT_EQ(record.reason(), "SIGNATURE_MISMATCH");
+  EXPECT_EQ(record.kind(), events::v1::WEBHOOK_KIND_MESSAGE);
+  EXPECT_EQ(record.target(), kMessageTarget);
+  EXPECT_EQ(record.body(), webhook.body);
+  EXPECT_EQ(record.remote_address(), "203.0.113.7");
+  EXPECT_EQ(record.business_number(), kNumberA);
+  EXPECT_EQ(record.received_at_us(), 1'700'000'000'000'000);
+  ASSERT_EQ(record.headers_size(), 2);
+  EXPECT_EQ(record.headers(0).value(), "s");
+  EXPECT_EQ(record.headers(1).value(), "?");
+  ASSERT_GE(record.tried_urls_size(), 2);
+  EXPECT_EQ(record.tried_urls(0), std::string(kServerUrl) + kMessageTarget);
+  // Twilio's repeat of it is the same webhook.
+  EXPECT_EQ(Handle(webhooks::Kind::kMessage, webhook, arrival), "403 SIGNATURE_MISMATCH");
+  EXPECT_EQ(publisher_.tried.size(), 1u);
+  // One without a signature shows that a proxy drops the header.
+  webhook.signature = "";
+  webhook.idempotency_token = "another";
+  EXPECT_EQ(Handle(webhooks::Kind::kMessage, webhook, arrival), "403 SIGNATURE_MISSING");
+  EXPECT_EQ(publisher_.tried.size(), 2u);
+}
+
+TEST_F(PipelineTest, WhatNobodyCouldReleaseIsNotKept) {
+  const struct {
+    const char* label;
+    SignedWebhook webhook;
+    const char* want;
+  } cases[] = {
+      {"unknown account",
+       SignedPost(kMessageTarget, MessageParams("x", kNumberA, kUnknownAccount), kTokenA),
+       "403 UNKNOWN_ACCOUNT"},
+      {"another's number", SignedPost(kMessageTarget, MessageParams("x", kNumberB), kTokenA),
+       "403 NUMBER_OF_ANOTHER_ACCOUNT"},
+      {"no message", SignedPost(kMessageTarget, {{"AccountSid", kAccountA}}, kTokenB),
+       "400 PARAM_MISSING"},
+  };
+  for (const auto& c : cases) {
+    EXPECT_EQ(Message(c.webhook), c.want) << c.label;
+    EXPECT_TRUE(publisher_.tried.empty()) << c.label;
+  }
+}
+
+TEST_F(PipelineTest, AStrangerFillsNoQuarantine) {
+  for (int i = 0; i < 100; ++i) {
+    SignedWebhook webhook = SignedPost(kMessageTarget, MessageParams(), kTokenB);
+    webhook.idempotency_token = "token-" + std::to_string(i);
+    EXPECT_EQ(Handle(webhooks::Kind::kMessage, webhook, {.remote_address = "203.0.113.7"}),
+              "403 SIGNATURE_MISMATCH");
+  }
+  EXPECT_EQ(publisher_.tried.size(), 20u);
+  clock_.Advance(std::chrono::minutes(1));
+  for (int i = 100; i < 200; ++i) {
+    SignedWebhook webhook = SignedPost(kMessageTarget, MessageParams(), kTokenB);
+    webhook.idempotency_token = "token-" + std::to_string(i);
+    Handle(webhooks::Kind::kMessage, webhook, {.remote_address = "203.0.113.7"});
+  }
+  EXPECT_EQ(publisher_.tried.size(), 30u);
+}
+
+TEST_F(PipelineTest, UnservedChannelsAreRefusedBeforeAnythingIsPublished) {
+  twilio::FormParams messenger;
+  for (const twilio::FormParam param : MessageParams()) {
+    messenger.Add(param.name, param.name == "From" ? "messenger:12345" : param.value);
+  }
+  EXPECT_EQ(Message(SignedPost(kMessageTarget, messenger, kTokenA)), "400 CHANNEL_UNSUPPORTED");
+  twilio::FormParams sip;
+  for (const twilio::FormParam param : CallParams()) {
+    sip.Add(param.name, param.name == "From" ? "sip:ana@example.com" : param.value);
+  }
+  EXPECT_EQ(Handle(webhooks::Kind::kVoice,
+                   SignedPost(std::string(twilio::kVoiceWebhookPath), sip, kTokenA)),
+            "400 CHANNEL_UNSUPPORTED");
+  EXPECT_TRUE(publisher_.records.empty());
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "libs/base/status.h"
+#include "libs/telemetry/log.h"
 
 namespace parley::ingest {
 namespace {
@@ -69,6 +70,14 @@ absl::Status KafkaPublisher::Publish(webhooks::OutgoingRecord record,
                        "Kafka did not acknowledge the record in time.");
   }
   return *acknowledgement->status;
+}
+
+void KafkaPublisher::TryPublish(webhooks::OutgoingRecord record) {
+  const absl::Status queued =
+      producer_.Produce(ToKafka(std::move(record)), [](const absl::Status& status) {
+        if (!status.ok()) telemetry::Warning("record_lost", status);
+      });
+  if (!queued.ok()) telemetry::Warning("record_lost", queued);
 }
 
 }  // namespace parley::ingest

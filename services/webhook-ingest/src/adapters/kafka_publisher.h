@@ -9,12 +9,13 @@
 
 namespace parley::ingest {
 
-class KafkaPublisher final : public RecordPublisher {
+class KafkaPublisher final : public RecordPublisher, public BestEffortPublisher {
  public:
   explicit KafkaPublisher(kafka::Producer& producer) : producer_(producer) {}
 
   absl::Status Publish(webhooks::OutgoingRecord record,
                        std::chrono::steady_clock::time_point deadline) override;
+  void TryPublish(webhooks::OutgoingRecord record) override;
 
   // False while the last records were not acknowledged in time.
   bool Healthy() const { return healthy_.load(std::memory_order_relaxed); }

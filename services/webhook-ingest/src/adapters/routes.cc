@@ -36,6 +36,9 @@ constexpr Route kRoutes[] = {
     {"/api/webhooks/whatsapp", Kind::kMessage, true},
     {"/api/webhooks/twilio/incoming", Kind::kMessage, true},
     {"/api/webhooks/twilio", Kind::kStatus, true},
+    {twilio::kVoiceWebhookPath.data(), Kind::kVoice, false},
+    {twilio::kRecordingWebhookPath.data(), Kind::kRecording, false},
+    {"/api/webhooks/voice", Kind::kVoice, true},
 };
 
 struct KindMetrics {
@@ -55,7 +58,19 @@ struct KindMetrics {
 KindMetrics& Metrics(Kind kind) {
   static KindMetrics message("message");
   static KindMetrics status("status");
-  return kind == Kind::kMessage ? message : status;
+  static KindMetrics voice("voice");
+  static KindMetrics recording("recording");
+  switch (kind) {
+    case Kind::kMessage:
+      return message;
+    case Kind::kStatus:
+      return status;
+    case Kind::kVoice:
+      return voice;
+    case Kind::kRecording:
+      return recording;
+  }
+  return message;
 }
 
 std::string Dump(const nlohmann::json& json) {
@@ -162,35 +177,40 @@ class Handler {
  private:
   void Handle(const httplib::Request& request, std::string_view body,
               std::chrono::steady_clock::time_point begun, httplib::Response& response) const {
-    std::optional<Refusal> refusal;
-    if (HeaderBytes(request) > kHeaderBytesMax) {
-      refusal = Refusal{kHeadersTooLarge, "HEADERS_TOO_LARGE", "The headers exceed 8 KiB."};
-    } else {
-      const webhooks::WebhookRequest webhook{
-          .is_get = request.method == "GET",
-          .target = request.target,
-          .content_type = Header(request, "Content-Type"),
-          .signature = Header(request, "X-Twilio-Signature"),
-          .idempotency_token = Header(request, "I-Twilio-Idempotency-Token"),
-          .traceparent = Header(request, "traceparent"),
-          .body = body,
-          .received_at = clock_.Now(),
-      };
-      refusal = pipeline_.Handle(route_.kind, webhook);
-    }
+    const Outcome outcome = Ask(request, body);
     KindMetrics& metrics = Metrics(route_.kind);
-    if (refusal) {
+    if (const auto* refusal = std::get_if<Refusal>(&outcome)) {
       Respond(route_, *refusal, response);
       CountRefusal(route_, refusal->reason, refusal->http_status);
     } else {
       metrics.acknowledged.Increment();
       response.status = 200;
-      if (route_.kind == Kind::kMessage) {
-        response.set_content(twilio::kEmptyTwiml.data(), twilio::kEmptyTwiml.size(),
-                             twilio::kTwimlContentType.data());
-      }
+      const std::string& twiml = std::get<Answer>(outcome).twiml;
+      if (!twiml.empty()) response.set_content(twiml, twilio::kTwimlContentType.data());
     }
     metrics.latency.Observe(std::chrono::duration<double>(clock_.Steady() - begun).count());
+  }
+
+  Outcome Ask(const httplib::Request& request, std::string_view body) const {
+    if (HeaderBytes(request) > kHeaderBytesMax) {
+      return Refusal{kHeadersTooLarge, "HEADERS_TOO_LARGE", "The headers exceed 8 KiB."};
+    }
+    const webhooks::WebhookRequest webhook{
+        .is_get = request.method == "GET",
+        .target = request.target,
+        .content_type = Header(request, "Content-Type"),
+        .signature = Header(request, "X-Twilio-Signature"),
+        .idempotency_token = Header(request, "I-Twilio-Idempotency-Token"),
+        .traceparent = Header(request, "traceparent"),
+        .body = body,
+        .received_at = clock_.Now(),
+    };
+    return pipeline_.Handle(route_.kind, webhook,
+                            {.remote_address = request.remote_addr,
+                             .requested_url = "",
+                             .each_header = [&request](Arrival::HeaderVisitor visit) {
+                               for (const auto& [name, value] : request.headers) visit(name, value);
+                             }});
   }
 
   const Route& route_;

@@ -17,9 +17,10 @@ struct HealthChecks {
 
 // Registers every route. All arguments outlive the server.
 //
-//   /webhooks/twilio/message, /webhooks/twilio/status       GET and POST
+//   /webhooks/twilio/{message,status,voice,recording}       GET and POST
 //   /api/webhooks/{sms,whatsapp,twilio/incoming}            as message (COMPATIBILITY.md)
 //   /api/webhooks/twilio                                    as status
+//   /api/webhooks/voice                                     as voice
 //   /api/webhooks/health                                    GET: 200 or 503 with the checks
 void RegisterRoutes(httplib::Server& server, WebhookPipeline& pipeline, HealthChecks health,
                     const Clock& clock);

@@ -54,8 +54,14 @@ const NumberEntry* Directory::FindNumber(std::string_view account_sid,
 
 bool Directory::IsClaimedElsewhere(std::string_view account_sid, std::string_view number) const {
   const auto found = numbers_.find(number);
-  return found != numbers_.end() && !found->second.empty() &&
-         FindNumber(account_sid, number) == nullptr;
+  if (found == numbers_.end()) return false;
+  bool elsewhere = false;
+  for (const auto& entry : found->second) {
+    if (entry->unclaimed) continue;
+    if (entry->account_sid == account_sid) return false;
+    elsewhere = true;
+  }
+  return elsewhere;
 }
 
 absl::StatusOr<DirectoryBook::Change> DirectoryBook::Apply(std::string_view value) {
@@ -120,6 +126,11 @@ void DirectoryBook::PutNumber(const events::v1::Number& number) {
     entry->account_sid = number.account_sid();
     entry->organization_id = number.organization_id();
     entry->public_url = PublicUrl(number.public_url());
+    entry->twiml = number.twiml();
+    entry->unclaimed = number.unclaimed();
+    const std::string& zone = number.twiml().office_hours().time_zone();
+    entry->time_zone_known = zone.empty() || absl::LoadTimeZone(zone, &entry->time_zone);
+    if (!entry->time_zone_known) entry->time_zone = absl::UTCTimeZone();
     claims.push_back(std::move(entry));
   }
   if (claims.empty()) current_.numbers_.erase(number.number());
@@ -129,6 +140,15 @@ std::size_t DirectoryBook::unreadable_accounts() const {
   return static_cast<std::size_t>(
       std::count_if(current_.accounts_.begin(), current_.accounts_.end(),
                     [](const auto& entry) { return !entry.second->readable; }));
+}
+
+std::size_t DirectoryBook::unknown_time_zones() const {
+  std::size_t unknown = 0;
+  for (const auto& [number, claims] : current_.numbers_) {
+    unknown += static_cast<std::size_t>(std::count_if(
+        claims.begin(), claims.end(), [](const auto& entry) { return !entry->time_zone_known; }));
+  }
+  return unknown;
 }
 
 std::shared_ptr<const Directory> DirectoryBook::Snapshot() const {

@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "libs/base/secret.h"
 #include "libs/crypto/seal.h"
 #include "parley/events/v1/directory.pb.h"
@@ -30,7 +31,11 @@ struct AccountEntry {
 struct NumberEntry {
   std::string account_sid;
   std::string organization_id;
-  std::string public_url;  // Where it differs from the account's; no trailing "/".
+  std::string public_url;           // Where it differs from the account's; no trailing "/".
+  events::v1::TwimlSettings twiml;  // What its webhooks are answered with.
+  absl::TimeZone time_zone;         // Of its office hours; UTC if none was given or it is unknown.
+  bool time_zone_known = true;
+  bool unclaimed = false;  // Taken in by itself, so no proof that the account owns it.
 };
 
 // Transparent, so that look-ups by view allocate nothing.
@@ -50,7 +55,8 @@ class Directory {
   const AccountEntry* FindAccount(std::string_view account_sid) const;
   // The number as this account has it; null if the account has not claimed it.
   const NumberEntry* FindNumber(std::string_view account_sid, std::string_view number) const;
-  // True if other accounts have claimed the number and this one has not.
+  // True if other accounts have claimed the number and this one has not. An entry that is
+  // `unclaimed` claims nothing, neither against this account nor for it.
   bool IsClaimedElsewhere(std::string_view account_sid, std::string_view number) const;
 
  private:
@@ -77,6 +83,8 @@ class DirectoryBook {
   std::size_t size() const { return records_.size(); }
   // Accounts whose tokens our keys do not open.
   std::size_t unreadable_accounts() const;
+  // Numbers whose office hours are in a time zone that this system does not know.
+  std::size_t unknown_time_zones() const;
 
   std::shared_ptr<const Directory> Snapshot() const;
 

@@ -1,9 +1,10 @@
 // Decides whether a webhook may act, and within which account (DESIGN §7). Pure.
 #pragma once
 
-#include <optional>
+#include <array>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "domain/directory.h"
 #include "domain/refusal.h"
@@ -21,17 +22,27 @@ struct VerifyInput {
   const webhooks::WebhookRequest& request;
   const twilio::FormParams& params;  // Twilio's parameters, decoded.
   std::string_view account_sid;
-  std::string_view business_number;  // Without the channel's prefix; may be empty.
+  std::string_view business_number;     // Without the channel's prefix; may be empty.
+  std::string_view requested_url = {};  // As a trusted proxy saw it ("https://host"); may be empty.
 };
 
-// None: the account that the request names has signed it, and the business's number is not another
-// account's. Else 403, or 503 where our own knowledge is what lacks:
+struct Verified {
+  std::string_view public_url;  // The address that was signed: where Twilio reaches us.
+};
+
+// Verified: the account that the request names has signed it, and the business's number is not
+// another account's. Else 403, or 503 where our own knowledge is what lacks:
 //   UNKNOWN_ACCOUNT, SIGNATURE_MISSING, SIGNATURE_MALFORMED, SIGNATURE_MISMATCH,
 //   NUMBER_OF_ANOTHER_ACCOUNT; 503 ACCOUNT_UNREADABLE.
 //
-// The public address of the number, of the account and of the installation are tried, each with
-// and without port; the primary token, then the secondary one.
-std::optional<Refusal> Verify(const VerifyInput& input, const Directory& directory,
-                              const VerifyOptions& options);
+// Each address of PublicUrls is tried with and without port; the primary token, then the secondary
+// one.
+std::variant<Verified, Refusal> Verify(const VerifyInput& input, const Directory& directory,
+                                       const VerifyOptions& options);
+
+// The public address of the number, of the account, of the installation, and the one that was
+// asked for; empty where there is none. Views into the arguments.
+std::array<std::string_view, 4> PublicUrls(const VerifyInput& input, const Directory& directory,
+                                           const VerifyOptions& options);
 
 }  // namespace parley::ingest

@@ -42,7 +42,7 @@ class RoutesTest : public testing::Test {
   FakeDirectory directory_;
   FakePublisher publisher_;
   WebhookPipeline pipeline_{
-      {.verify = {.server_url = kServerUrl}}, directory_, publisher_, SystemClock()};
+      {.verify = {.server_url = kServerUrl}}, directory_, publisher_, publisher_, SystemClock()};
   http::Server server_{{.name = "test", .connections_max = 8}};
   std::unique_ptr<httplib::Client> client_;
 };

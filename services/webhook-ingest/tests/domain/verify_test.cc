@@ -12,9 +12,10 @@ const VerifyOptions kOptions{.server_url = kServerUrl, .check_signatures = true}
 // The reason of the refusal; "" if it is let in.
 std::string Reason(const SignedWebhook& webhook, const twilio::FormParams& params,
                    const Directory& directory, const VerifyOptions& options = kOptions) {
-  const auto refusal = Verify({webhook.View(), params, params.Get("AccountSid"), params.Get("To")},
+  const auto verdict = Verify({webhook.View(), params, params.Get("AccountSid"), params.Get("To")},
                               directory, options);
-  if (!refusal) return "";
+  const auto* refusal = std::get_if<Refusal>(&verdict);
+  if (refusal == nullptr) return "";
   EXPECT_EQ(refusal->http_status, refusal->reason == "ACCOUNT_UNREADABLE" ? 503 : 403);
   return refusal->reason;
 }

@@ -20,7 +20,7 @@
 namespace parley::ingest {
 
 // Keeps what was published; fails when told to.
-class FakePublisher final : public RecordPublisher {
+class FakePublisher final : public RecordPublisher, public BestEffortPublisher {
  public:
   absl::Status Publish(webhooks::OutgoingRecord record,
                        std::chrono::steady_clock::time_point) override {
@@ -28,6 +28,10 @@ class FakePublisher final : public RecordPublisher {
     if (fail && fail(record)) return Unavailable("KAFKA_UNAVAILABLE", "told to fail");
     records.push_back(std::move(record));
     return absl::OkStatus();
+  }
+  void TryPublish(webhooks::OutgoingRecord record) override {
+    const std::lock_guard lock(mutex_);
+    tried.push_back(std::move(record));
   }
   std::vector<webhooks::OutgoingRecord> Of(webhooks::Topic topic) const {
     std::vector<webhooks::OutgoingRecord> found;
@@ -39,6 +43,7 @@ class FakePublisher final : public RecordPublisher {
 
   std::function<bool(const webhooks::OutgoingRecord&)> fail;
   std::vector<webhooks::OutgoingRecord> records;
+  std::vector<webhooks::OutgoingRecord> tried;  // By TryPublish.
 
  private:
   std::mutex mutex_;
