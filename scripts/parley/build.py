@@ -70,6 +70,23 @@ def build_services(layout: Layout, step: Step, programs: list[str] | None = None
         _ninja(layout, command, step)
 
 
+def build_fuzz_targets(layout: Layout, step: Step) -> Path:
+    """Builds the fuzz targets, by Clang in a folder of their own; returns the programs' folder."""
+    folder = layout.build.parent / "fuzz"
+    with _alone(layout, step):
+        if not (folder / "build.ninja").exists():
+            step.update("configuring")
+            install.run_tool(
+                "The fuzz targets could not be configured",
+                ["cmake", "--preset", "fuzz"],
+                folder=layout.checkout,
+                environment=environment(layout),
+                remedy="See what CMake says above",
+            )
+        _ninja(layout, ["ninja", "-C", str(folder), "fuzz_targets"], step)
+    return folder / "tests" / "fuzz"
+
+
 def _ninja(layout: Layout, command: list[str], step: Step) -> None:
     def show(line: str) -> str:
         found = _NINJA_LINE.match(line)

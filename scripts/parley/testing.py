@@ -24,14 +24,16 @@ from parley.progress import Progress, Step
 from parley.settings import is_setting
 from parley.supervise import Supervisor
 
-SUITES = ("style", "unit", "web", "integration", "e2e")
-LONG_SUITES = ("fuzz",)
+SUITES = ("style", "unit", "fuzz", "web", "integration", "e2e")
 TEST_FOLDER = CHECKOUT / ".local" / "test"
 # One GoogleTest program; far more than any needs, far less than the suite may take.
 _PROGRAM_SECONDS_MAX = 300
 # One pytest test; one that needs longer says so by @pytest.mark.timeout.
 _TEST_SECONDS_MAX = 180
-_FUZZ_SECONDS = 600
+# How long a fuzz target looks for new inputs after its corpus: among all suites, and by name.
+_FUZZ_SECONDS = 5
+_FUZZ_SECONDS_NAMED = 60
+_FUZZ = CHECKOUT / "tests" / "fuzz"
 _OUTPUT_LINES_MAX = 60
 _PYTEST_LINE = re.compile(r"(PASSED|FAILED|ERROR|SKIPPED).*\[ *(\d+)%\]")
 
@@ -41,10 +43,11 @@ usage: ./test [SUITE…] [-- ARGUMENT…]
 Installs what is missing, builds, runs the suites and ends in `N passed, N failed`.
 
   {"  ".join(SUITES)}     all of them, in this order, without arguments
-  {"  ".join(LONG_SUITES)}     the long run, only when named
+
+fuzz gives each target its corpus and {_FUZZ_SECONDS} s; {_FUZZ_SECONDS_NAMED} s when it is named.
 
 What follows -- goes to the tests: `./test unit -- --gtest_filter=Retry.*`,
-`./test e2e -- -k consent`.
+`./test e2e -- -k consent`, `./test fuzz -- -max_total_time=600`.
 """
 
 
@@ -64,14 +67,15 @@ class Run:
     """One call of ./test."""
 
     def __init__(self, suites: list[str], arguments: list[str]):
-        self._suites = suites
+        self._suites = suites or list(SUITES)
+        self._named = bool(suites)
         self._arguments = arguments
         self._layout = Layout(data=CHECKOUT / ".local", ports=Ports())
-        self._progress = Progress(len(suites) + 1 + self._needs_services + self._needs_page)
+        self._progress = Progress(len(self._suites) + 1 + self._needs_services + self._needs_page)
 
     @property
     def _needs_services(self) -> bool:
-        return any(suite in ("unit", "integration", "e2e", "fuzz") for suite in self._suites)
+        return any(suite in ("unit", "integration", "e2e") for suite in self._suites)
 
     @property
     def _needs_page(self) -> bool:
@@ -117,10 +121,6 @@ class Run:
             total.add(self._pytest("scripts", step, {}, CHECKOUT / "scripts" / "tests"))
         return total
 
-    def _fuzz(self, step: Step) -> Outcome:
-        environment = {**_clean(), "PARLEY_FUZZ_SECONDS": str(_FUZZ_SECONDS)}
-        return self._programs("fuzz", step, 2, lambda program: environment, _FUZZ_SECONDS * 10)
-
     def _integration(self, step: Step) -> Outcome:
         with _infra(step) as layout:
 
@@ -136,25 +136,20 @@ class Run:
 
             return self._programs("integration", step, parallel=1, environment=environment)
 
-    def _programs(
-        self, label: str, step: Step, parallel: int, environment, seconds_max=_PROGRAM_SECONDS_MAX
-    ) -> Outcome:
+    def _programs(self, label: str, step: Step, parallel: int, environment) -> Outcome:
         folder = self._layout.build / "tests" / label
         programs = sorted(p for p in folder.glob("*") if p.is_file() and os.access(p, os.X_OK))
         total = Outcome()
         done = 0
         with concurrent.futures.ThreadPoolExecutor(parallel) as pool:
-            futures = [
-                pool.submit(self._program, program, environment, seconds_max)
-                for program in programs
-            ]
+            futures = [pool.submit(self._program, program, environment) for program in programs]
             for future in concurrent.futures.as_completed(futures):
                 total.add(future.result())
                 done += 1
                 step.update(f"{done} of {len(programs)} programs, {total.passed} passed")
         return total
 
-    def _program(self, program: Path, environment, seconds_max: float) -> Outcome:
+    def _program(self, program: Path, environment) -> Outcome:
         with tempfile.TemporaryDirectory() as folder:
             report = Path(folder) / "report.json"
             try:
@@ -167,13 +162,13 @@ class Run:
                     stderr=subprocess.STDOUT,
                     text=True,
                     errors="replace",
-                    timeout=seconds_max,
+                    timeout=_PROGRAM_SECONDS_MAX,
                     check=False,
                 )
             except subprocess.TimeoutExpired as late:
                 output = late.stdout or b""
                 text = output.decode("utf-8", "replace") if isinstance(output, bytes) else output
-                why = f"it was ended after {seconds_max} s"
+                why = f"it was ended after {_PROGRAM_SECONDS_MAX} s"
                 return Outcome(failures=[f"{program.name}: {why}\n{_tail(text)}"])
             outcome = _read_gtest(program.name, report)
         if done.returncode != 0 and not outcome.failures:
@@ -182,6 +177,48 @@ class Run:
                 end = signal.Signals(-done.returncode).name
             outcome.failures.append(f"{program.name}: it ended with {end}\n{_tail(done.stdout)}")
         return outcome
+
+    # --- libFuzzer ---
+
+    def _fuzz(self, step: Step) -> Outcome:
+        """One test for each target: its corpus and what once failed, then new inputs for a while.
+        An input that fails stays in .local/test/fuzz."""
+        folder = build.build_fuzz_targets(self._layout, step)
+        targets = sorted(source.name[: -len("_fuzz.cc")] for source in _FUZZ.glob("*_fuzz.cc"))
+        total = Outcome()
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            runs = [pool.submit(self._fuzz_target, folder / target) for target in targets]
+            for run in concurrent.futures.as_completed(runs):
+                total.add(run.result())
+                step.update(f"{total.passed} of {len(targets)} targets")
+        return total
+
+    def _fuzz_target(self, program: Path) -> Outcome:
+        seconds = _FUZZ_SECONDS_NAMED if self._named else _FUZZ_SECONDS
+        findings = TEST_FOLDER / "fuzz"
+        findings.mkdir(parents=True, exist_ok=True)
+        known = [_FUZZ / kind / program.name for kind in ("corpus", "regressions")]
+        with tempfile.TemporaryDirectory() as new:
+            done = subprocess.run(
+                [
+                    *("nice", str(program), "-print_final_stats=1", "-timeout=10"),
+                    *("-rss_limit_mb=1024", "-max_len=16384", f"-max_total_time={seconds}"),
+                    f"-artifact_prefix={findings / program.name}-",
+                    *self._arguments,
+                    # What it finds goes to the first folder.
+                    *(new, *(str(folder) for folder in known if folder.exists())),
+                ],
+                env=_clean(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                check=False,
+            )
+        if done.returncode != 0:
+            return Outcome(failures=[f"fuzz: {program.name}\n{_tail(done.stdout)}"])
+        return Outcome(passed=1)
 
     # --- pytest ---
 
@@ -414,7 +451,7 @@ def _interrupt(*_) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./test", add_help=False)
     parser.add_argument("-h", "--help", action="store_true")
-    parser.add_argument("suites", nargs="*", choices=[*SUITES, *LONG_SUITES, []], metavar="SUITE")
+    parser.add_argument("suites", nargs="*", choices=[*SUITES, []], metavar="SUITE")
     own, rest = sys.argv[1:], []
     if "--" in own:
         at = own.index("--")
@@ -425,7 +462,7 @@ def main() -> int:
         return 0
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        return Run(arguments.suites or list(SUITES), rest).run()
+        return Run(arguments.suites, rest).run()
     except Problem as problem:
         print(f"\n{problem}\n\n0 passed, 1 failed", flush=True)
         return 1

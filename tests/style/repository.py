@@ -22,8 +22,13 @@ def files() -> tuple[Path, ...]:
         capture_output=True,
         check=True,
     ).stdout.decode()
-    names = sorted(set(filter(None, listed.split("\0"))))
-    return tuple(Path(name) for name in names if (ROOT / name).is_file())
+    paths = [Path(name) for name in sorted(set(filter(None, listed.split("\0"))))]
+    return tuple(path for path in paths if (ROOT / path).is_file() and not _is_input(path))
+
+
+def _is_input(path: Path) -> bool:
+    """Whether it is a fuzz target's input: any bytes at all."""
+    return path.parts[:3] in (("tests", "fuzz", "corpus"), ("tests", "fuzz", "regressions"))
 
 
 def with_suffix(*suffixes: str) -> list[Path]:
