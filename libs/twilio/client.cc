@@ -94,7 +94,7 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Create(TransportOptions options)
 }
 
 SendOutcome Client::CreateMessage(const Account& account, const NewMessage& message,
-                                  std::optional<SteadyTime> write_by) {
+                                  std::optional<SteadyTime> write_by, WriteGate about_to_write) {
   thread_local std::string form;
   form.clear();
   AppendFormParam(form, "To", message.to);
@@ -112,7 +112,8 @@ SendOutcome Client::CreateMessage(const Account& account, const NewMessage& mess
                                       .target = account.messages_path(),
                                       .authorization = account.authorization(),
                                       .form = form,
-                                      .write_by = write_by});
+                                      .write_by = write_by,
+                                      .about_to_write = std::move(about_to_write)});
   if (auto* failure = std::get_if<HttpFailure>(&result)) {
     if (failure->written) return Unknown{0, std::move(failure->reason)};
     return NotWritten{failure->too_late, std::move(failure->reason)};
@@ -126,7 +127,8 @@ absl::StatusOr<std::string> Client::Call(const Account& account, std::string_vie
                                       .target = target,
                                       .authorization = account.authorization(),
                                       .form = form,
-                                      .write_by = std::nullopt});
+                                      .write_by = std::nullopt,
+                                      .about_to_write = {}});
   if (const auto* failure = std::get_if<HttpFailure>(&result)) {
     return Unavailable("TWILIO_UNREACHABLE", "Twilio could not be reached: " + failure->reason +
                                                  ". Check the network and TWILIO_API_BASE_URL.");

@@ -104,8 +104,10 @@ class Client {
 
   // Never repeats a request on its own, but for one that was provably not begun to be written.
   // `write_by`: if the first byte cannot be written by then, it is given up (NotWritten).
+  // `about_to_write`: asked right before it, as HttpRequest's.
   SendOutcome CreateMessage(const Account& account, const NewMessage& message,
-                            std::optional<SteadyTime> write_by = std::nullopt);
+                            std::optional<SteadyTime> write_by = std::nullopt,
+                            WriteGate about_to_write = {});
 
   // The calls below only read, or set to a value, so they may be repeated. Errors carry the
   // reason TWILIO_<code> and the catalogue's sentence: kUnauthenticated (401), kPermissionDenied

@@ -18,6 +18,7 @@
 #include <charconv>
 #include <csignal>
 #include <cstring>
+#include <thread>
 
 #include "libs/base/status.h"
 #include "libs/base/text.h"
@@ -197,6 +198,21 @@ class AnswerParser {
   bool clean_end_ = false;
 };
 
+enum class Turn { kNow, kAfterAWait, kNever };
+
+// Asks the request's gate until it may be written.
+Turn AwaitTurn(const HttpRequest& request) {
+  Turn turn = Turn::kNow;
+  while (request.about_to_write) {
+    const auto wait = request.about_to_write(steady_clock::now());
+    if (wait.count() == 0) break;
+    if (wait.count() < 0) return Turn::kNever;
+    std::this_thread::sleep_for(wait);
+    turn = Turn::kAfterAWait;
+  }
+  return turn;
+}
+
 }  // namespace
 
 struct HttpTransport::State {
@@ -269,7 +285,7 @@ class HttpTransport::Connection {
   // The first byte must leave before `begin_by`, the last before `deadline`.
   Write WriteAll(std::string_view data, SteadyTime begin_by, SteadyTime deadline,
                  std::string& reason) {
-    if (ssl_ != nullptr) return WriteTls(data, deadline, reason);
+    if (ssl_ != nullptr) return WriteTls(data, begin_by, deadline, reason);
     bool begun = false;
     while (!data.empty()) {
       const ssize_t sent = send(fd_, data.data(), data.size(), MSG_NOSIGNAL);
@@ -325,9 +341,12 @@ class HttpTransport::Connection {
     }
   }
 
-  // Once bytes were handed to TLS nobody can say whether a record left, so nothing that follows
-  // counts as unwritten.
-  Write WriteTls(std::string_view data, SteadyTime deadline, std::string& reason) {
+  // TLS may hold a record back; what counts is what went down to the socket. A connection on which
+  // nothing was written is dropped by the caller, and the record with it.
+  Write WriteTls(std::string_view data, SteadyTime begin_by, SteadyTime deadline,
+                 std::string& reason) {
+    BIO* const socket = SSL_get_wbio(ssl_.get());
+    const std::uint64_t before = BIO_number_written(socket);
     while (!data.empty()) {
       ERR_clear_error();
       const int sent = SSL_write(ssl_.get(), data.data(), static_cast<int>(data.size()));
@@ -335,9 +354,10 @@ class HttpTransport::Connection {
         data.remove_prefix(static_cast<std::size_t>(sent));
         continue;
       }
-      if (WaitTls(sent, deadline)) continue;
+      const bool begun = BIO_number_written(socket) != before;
+      if (WaitTls(sent, begun ? deadline : begin_by)) continue;
       reason = "the TLS connection broke while writing";
-      return Write::kMaybeWritten;
+      return begun ? Write::kMaybeWritten : Write::kNothingWritten;
     }
     return Write::kDone;
   }
@@ -517,6 +537,12 @@ std::variant<HttpAnswer, HttpFailure> HttpTransport::Exchange(const HttpRequest&
       if (too_late()) return late;
       if (connection == nullptr) return HttpFailure{false, false, reason};
     }
+    const Turn turn = AwaitTurn(request);
+    if (turn == Turn::kNever || too_late()) {
+      GiveBack(std::move(connection));
+      return late;
+    }
+    if (turn == Turn::kAfterAWait && !connection->IsQuiet()) continue;  // It died meanwhile.
     begun = steady_clock::now();
     const SteadyTime answer_by = begun + state_->options.answer_timeout;
     const Connection::Write written = connection->WriteAll(

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -34,6 +35,10 @@ struct TransportOptions {
   std::string ca_file;  // PEM; empty: the system's authorities.
 };
 
+// Zero: write now. Positive: wait as long, then ask again. Negative: give up, unwritten. It is
+// asked again after a zero if not a byte could be written and another connection is tried.
+using WriteGate = std::function<std::chrono::microseconds(SteadyTime now)>;
+
 struct HttpRequest {
   std::string_view method;         // "GET", "POST"
   std::string_view target;         // Path and query.
@@ -41,6 +46,8 @@ struct HttpRequest {
   std::string_view form;           // The body; sent as application/x-www-form-urlencoded.
   // If the first byte cannot be written by then, the request is given up, unwritten.
   std::optional<SteadyTime> write_by;
+  // Asked when the connection stands, right before the first byte; may be empty.
+  WriteGate about_to_write;
 };
 
 struct HttpAnswer {

@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -25,6 +26,7 @@
 #include "libs/postgres/migrate.h"
 #include "libs/postgres/pool.h"
 #include "libs/telemetry/log.h"
+#include "libs/telemetry/metrics.h"
 #include "libs/twilio/client.h"
 #include "pipeline/commands.h"
 #include "pipeline/consent.h"
@@ -51,6 +53,8 @@ constexpr char kSchema[] = "sender";
 constexpr char kRole[] = "sender_worker";
 // The least that brokers allow by default: what a killed replica read is read on that soon.
 constexpr milliseconds kSessionTimeout{6'000};
+// For all of an orderly end; below the 25 s after which services are killed.
+constexpr milliseconds kStopMax{20'000};
 
 postgres::PoolOptions DatabaseOptions(const Config& config) {
   postgres::PoolOptions options;
@@ -91,7 +95,39 @@ void Listen(postgres::Listener& listener, Pump& pump, LeaseKeeper& leases, std::
   }
 }
 
+// Notes how far consent is known, and wakes the pump when that lets sends go.
+class ConsentWatcher final : public LogLoop::Watcher {
+ public:
+  ConsentWatcher(ConsentWatch& consent, Pump& pump) : consent_(consent), pump_(pump) {}
+  void AtEnd(SteadyTime asked_at) override {
+    static auto& checks = telemetry::Counter(
+        "parley_sender_consent_checks_total",
+        "Times that all of parley.consent was known. If it stands still, look whether Kafka can be "
+        "reached: bulk waits, and after 5 s only interactive sends go.");
+    consent_.AtEnd(asked_at);
+    checks.Increment();
+    Compare();
+  }
+  void Heard(SteadyTime at) override { consent_.Heard(at); }
+  void Missed() override { Compare(); }
+
+ private:
+  void Compare() {
+    const Permission allowed = consent_.Allowed(std::chrono::steady_clock::now());
+    if (allowed != last_) pump_.Wake();
+    if (allowed.bulk != last_.bulk) {
+      telemetry::Info("consent_known", {{"fresh", allowed.bulk}});
+    }
+    last_ = allowed;
+  }
+
+  ConsentWatch& consent_;
+  Pump& pump_;
+  Permission last_{.interactive = false, .bulk = false};
+};
+
 absl::Status Serve(const Config& config, Shutdown& shutdown) {
+  std::jthread deadline;  // Ends last, so that it watches every destructor below.
   PARLEY_ASSIGN_OR_RETURN(crypto::KeyRing keys, DirectoryKeys(config));
   const std::string replica = ThisProcess();
 
@@ -115,7 +151,7 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   TwilioApi api(*client);
 
   // Pipelines.
-  ConsentFreshness consent(std::chrono::steady_clock::now());
+  ConsentWatch consent(std::chrono::steady_clock::now());
   Pump* pump_to_tell = nullptr;  // The directory and the settler are older than the pump.
   Directory directory(
       store, std::move(keys),
@@ -171,6 +207,7 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
       kafka::LogReader::Create({config.kafka_brokers, "sender-consent", kafka::kConsentTopic}));
   LogLoop directory_loop(*directory_reader, *producer);
   LogLoop consent_loop(*consent_reader, *producer);
+  ConsentWatcher consent_watcher(consent, pump);
 
   http::AdminServer admin(config.bind_address, config.admin_port,
                           {{"database", [&] { return lease_store.Ping(); }},
@@ -195,7 +232,7 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
           }
           return directory.Apply(rows);
         },
-        [](bool, bool) {}, stop);
+        nullptr, stop);
   });
   std::jthread reading_consent([&](std::stop_token stop) {
     consent_loop.Run(
@@ -211,18 +248,7 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
           }
           return rows.empty() ? absl::OkStatus() : store.SaveConsents(rows);
         },
-        [&](bool reachable, bool complete) {
-          const auto now = std::chrono::steady_clock::now();
-          const Permission before = consent.Allowed(now);
-          if (reachable) {
-            consent.Reached(complete);
-          } else {
-            consent.Away(now);
-          }
-          const Permission after = consent.Allowed(now);
-          if (before.interactive != after.interactive || before.bulk != after.bulk) pump.Wake();
-        },
-        stop);
+        &consent_watcher, stop);
   });
   kafka::LoopOptions loop;
   loop.batch_max = 500;
@@ -240,6 +266,12 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
 
   shutdown.Wait();
   telemetry::Info("stopping");
+  deadline = std::jthread([](std::stop_token stop) {
+    if (!SleepFor(stop, kStopMax)) return;
+    // Requests without an outcome become unconfirmed, as after a crash.
+    telemetry::Error("stop_timed_out", Unavailable("STOP_TIMED_OUT", "Something hangs."));
+    std::_Exit(1);
+  });
   const auto end = [](std::initializer_list<std::jthread*> threads) {
     for (std::jthread* thread : threads) thread->request_stop();
     for (std::jthread* thread : threads) thread->join();

@@ -3,7 +3,6 @@
 // again by the caller.
 #pragma once
 
-#include <bitset>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -17,14 +16,13 @@
 #include "absl/status/statusor.h"
 #include "domain/delivery.h"
 #include "domain/gate.h"
+#include "domain/journal.h"
+#include "domain/lease_state.h"
 #include "domain/scheduler.h"
-#include "domain/settlement.h"
-#include "domain/shard.h"
+#include "domain/write_slot.h"
 #include "libs/twilio/client.h"
 
 namespace parley::sender {
-
-using ShardSet = std::bitset<kShards>;
 
 // Commands ---------------------------------------------------------------------------------------
 
@@ -45,11 +43,6 @@ struct CommandBatch {
   std::vector<CampaignUpdate> campaigns;
 };
 
-struct StoredHead {
-  Head head;
-  Lane lane;
-};
-
 struct CommandResult {
   std::vector<StoredHead> inserted;
   // What duplicates and cancellations found: to be published as it stands.
@@ -65,49 +58,6 @@ class CommandStore {
 };
 
 // The queue --------------------------------------------------------------------------------------
-
-struct LaneRow {
-  Lane lane;
-  std::optional<std::chrono::microseconds> last_request_age;  // None: it never sent.
-  int last_segments = 0;
-};
-
-struct JournalEntry {
-  Head head;
-  int shard = 0;
-  std::int64_t epoch = 0;
-};
-
-struct JournalRequest {
-  std::vector<JournalEntry> entries;
-  std::string replica;
-  std::int64_t token = 0;              // Random: marks the rows as this entry's.
-  std::chrono::milliseconds deadline;  // From now until a request without outcome is unconfirmed.
-  SteadyTime write_by;                 // Copied into the jobs.
-};
-
-struct JournalResult {
-  Verdict verdict = Verdict::kNotOurs;
-  Job job;  // With kSend; its lane is the caller's.
-  std::optional<Change> change;
-};
-
-struct SettleEntry {
-  Head head;
-  std::int64_t journal = 0;
-  Settlement settlement;
-  // The pair to block with settlement.block_pair.
-  std::string account_sid;
-  std::string sender_number;
-  std::string customer_number;
-};
-
-// What Settle found, for each entry in order.
-struct SettleResult {
-  bool applied = false;  // False: the row was not ours any more (evidence or a sweep was first).
-  int attempt = 0;       // The row's, afterwards.
-  std::optional<Change> change;
-};
 
 struct Evidence {
   std::string account_sid;
@@ -152,16 +102,6 @@ class QueueStore {
 
 // Leases -----------------------------------------------------------------------------------------
 
-struct OwnedShard {
-  int shard = 0;
-  std::int64_t epoch = 0;
-};
-
-struct Leases {
-  std::vector<OwnedShard> owned;
-  int fair_share = kShards;  // How many each living replica should own, rounded up.
-};
-
 class LeaseStore {
  public:
   virtual ~LeaseStore() = default;
@@ -181,7 +121,7 @@ class LeaseStore {
 class DeadMansTimer {
  public:
   virtual ~DeadMansTimer() = default;
-  using BootTime = std::chrono::nanoseconds;  // Since boot, suspended time included.
+  using BootTime = sender::BootTime;
   virtual BootTime Now() const = 0;
   virtual absl::Status Arm(BootTime at) = 0;
   virtual void Disarm() = 0;
@@ -239,9 +179,10 @@ class DirectoryStore {
 class SendApi {
  public:
   virtual ~SendApi() = default;
-  // One request; blocks until it is answered or given up. `account` holds the credentials.
+  // One request; blocks until it is answered or given up. `account` holds the credentials; `slot`
+  // is asked when the connection stands and the first byte could leave.
   virtual twilio::SendOutcome Send(const twilio::Account& account, const Job& job,
-                                   const std::string& status_callback) = 0;
+                                   const std::string& status_callback, WriteSlot& slot) = 0;
 };
 
 // Results ----------------------------------------------------------------------------------------

@@ -389,7 +389,7 @@ absl::StatusOr<std::vector<SettleResult>> PostgresStore::Settle(
             "unwritten) "
             "WHERE d.organization_id = b.org AND d.message_id = b.msg AND d.generation = b.gen "
             "AND d.journal = b.journal AND (d.state = 'sending' "
-            "OR (d.state = 'unconfirmed' AND b.state IN ('sent', 'failed'))) "
+            "OR (d.state = 'unconfirmed' AND b.state <> 'unconfirmed')) "
             "RETURNING " PARLEY_CHANGE_COLUMNS,
             keys.organizations.str(), keys.messages.str(), keys.generations.str(), journals.str(),
             states.str(), sids.str(), segments.str(), codes.str(), reasons.str(), messages.str(),

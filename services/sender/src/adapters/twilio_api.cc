@@ -5,7 +5,7 @@
 namespace parley::sender {
 
 twilio::SendOutcome TwilioApi::Send(const twilio::Account& account, const Job& job,
-                                    const std::string& status_callback) {
+                                    const std::string& status_callback, WriteSlot& slot) {
   const std::string prefix(twilio::ChannelPrefix(
       job.lane.medium == Medium::kWhatsApp ? twilio::Channel::kWhatsApp : twilio::Channel::kSms));
   const std::string to = prefix + job.customer_number;
@@ -19,7 +19,8 @@ twilio::SendOutcome TwilioApi::Send(const twilio::Account& account, const Job& j
   message.content_sid = job.content_sid;
   message.content_variables = job.content_variables;
   message.status_callback = status_callback;
-  return client_.CreateMessage(account, message, job.write_by);
+  return client_.CreateMessage(account, message, job.write_by,
+                               [&slot](SteadyTime now) { return slot.AboutToWrite(now); });
 }
 
 }  // namespace parley::sender

@@ -10,7 +10,7 @@ class TwilioApi final : public SendApi {
  public:
   explicit TwilioApi(twilio::Client& client) : client_(client) {}
   twilio::SendOutcome Send(const twilio::Account& account, const Job& job,
-                           const std::string& status_callback) override;
+                           const std::string& status_callback, WriteSlot& slot) override;
 
  private:
   twilio::Client& client_;

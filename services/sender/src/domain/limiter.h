@@ -37,6 +37,12 @@ class Limiter {
     return wait;
   }
 
+  // As Take, for a message whose first slot passed unused.
+  std::chrono::microseconds TakeAnother(SteadyTime now, int cost) {
+    const std::lock_guard lock(mutex_);
+    return gcra_.Take(now, cost);
+  }
+
   void SetInterval(std::chrono::microseconds interval) {
     const std::lock_guard lock(mutex_);
     gcra_.SetInterval(interval);

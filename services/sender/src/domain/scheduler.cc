@@ -16,7 +16,7 @@ struct Scheduler::Feed {
 
 // What one organization sends over one lane with one priority.
 struct Scheduler::Queue {
-  enum class Where { kNowhere, kReady, kTimed };
+  enum class Where { kNowhere, kReady, kTimed, kBlocked };
   LaneState* lane = nullptr;
   Organization* organization = nullptr;
   Priority priority = Priority::kInteractive;
@@ -25,8 +25,18 @@ struct Scheduler::Queue {
   SteadyTime timer;
 };
 
+// What the requests of one account share.
+struct Scheduler::Account {
+  SteadyTime paused_until = SteadyTime::min();
+  int limit = 0;  // 0: none.
+  int in_flight = 0;
+  std::set<Queue*> blocked;  // By the limit.
+  bool IsFull() const { return limit > 0 && in_flight >= limit; }
+};
+
 struct Scheduler::LaneState {
   Lane lane;
+  Account* account = nullptr;
   std::shared_ptr<Limiter> limiter;
   bool open = true;
   SteadyTime paused_until = SteadyTime::min();
@@ -37,6 +47,7 @@ struct Scheduler::LaneState {
 struct Scheduler::Entry {
   enum class Where { kQueued, kBehind, kInFlight };
   Head head;
+  Account* account = nullptr;
   LaneState* lane = nullptr;  // Null once its shard was removed.
   Where where = Where::kBehind;
   SteadyTime queued_due;     // Its key in the queue.
@@ -64,6 +75,9 @@ void Scheduler::AddLane(const Lane& lane, std::shared_ptr<Limiter> limiter, bool
   state->lane = lane;
   state->limiter = std::move(limiter);
   state->open = open;
+  auto& account = accounts_[lane.account_sid];
+  if (account == nullptr) account = std::make_unique<Account>();
+  state->account = account.get();
   for (int i = 0; i < kPriorities; ++i) {
     state->feeds[i].lane = state.get();
     state->feeds[i].priority = static_cast<Priority>(i + 1);
@@ -134,10 +148,28 @@ void Scheduler::PauseLane(std::int64_t lane_id, SteadyTime until, SteadyTime now
 }
 
 void Scheduler::PauseAccount(const std::string& account_sid, SteadyTime until, SteadyTime now) {
-  SteadyTime& pause = account_pauses_.try_emplace(account_sid, SteadyTime::min()).first->second;
-  pause = std::max(pause, until);
+  const auto found = accounts_.find(account_sid);
+  if (found == accounts_.end() || found->second->paused_until >= until) return;
+  found->second->paused_until = until;
   for (auto& [id, lane] : lanes_) {
-    if (lane->lane.account_sid == account_sid) PlaceAll(*lane, now);
+    if (lane->account == found->second.get()) PlaceAll(*lane, now);
+  }
+}
+
+void Scheduler::LimitAccount(const std::string& account_sid, int limit, SteadyTime now) {
+  const auto found = accounts_.find(account_sid);
+  if (found == accounts_.end()) return;
+  found->second->limit = limit;
+  Landed(*found->second, now);
+}
+
+// There may be room for another request of the account.
+void Scheduler::Landed(Account& account, SteadyTime now) {
+  if (account.blocked.empty() || account.IsFull()) return;
+  const std::set<Queue*> blocked = std::exchange(account.blocked, {});
+  for (Queue* queue : blocked) {
+    queue->where = Queue::Where::kNowhere;
+    Place(*queue, now);
   }
 }
 
@@ -176,6 +208,7 @@ void Scheduler::Insert(LaneState& lane, const Head& head, SteadyTime now) {
   at->second = std::make_unique<Entry>();
   Entry& entry = *at->second;
   entry.head = head;
+  entry.account = lane.account;
   entry.lane = &lane;
   Count(lane, head.priority, +1);
   if (head.conversation_id.empty()) {
@@ -332,8 +365,7 @@ void Scheduler::ReloadAt(Feed& feed, SteadyTime at) {
 SteadyTime Scheduler::ReadyAt(const Queue& queue, SteadyTime now, bool* by_rate) const {
   const LaneState& lane = *queue.lane;
   SteadyTime at = std::max(queue.heads.begin()->first.first, lane.paused_until);
-  const auto pause = account_pauses_.find(lane.lane.account_sid);
-  if (pause != account_pauses_.end()) at = std::max(at, pause->second);
+  at = std::max(at, lane.account->paused_until);
   const SteadyTime slot = lane.limiter->Expected(now) - options_.lookahead;
   *by_rate = slot > at && slot > now;
   return std::max(at, slot);
@@ -345,6 +377,9 @@ void Scheduler::Unplace(Queue& queue) {
       return;
     case Queue::Where::kTimed:
       timers_.erase({queue.timer, &queue});
+      break;
+    case Queue::Where::kBlocked:
+      queue.lane->account->blocked.erase(&queue);
       break;
     case Queue::Where::kReady: {
       auto& ready = queue.organization->ready[Index(queue.priority)];
@@ -360,6 +395,13 @@ void Scheduler::Unplace(Queue& queue) {
 void Scheduler::Place(Queue& queue, SteadyTime now) {
   if (queue.heads.empty() || !queue.lane->open) {
     Unplace(queue);
+    return;
+  }
+  if (queue.lane->account->IsFull()) {
+    if (queue.where == Queue::Where::kBlocked) return;
+    Unplace(queue);
+    queue.where = Queue::Where::kBlocked;
+    queue.lane->account->blocked.insert(&queue);
     return;
   }
   bool by_rate = false;
@@ -423,14 +465,16 @@ std::vector<Head> Scheduler::Pick(SteadyTime now, std::size_t count) {
     Queue* queue = NextReady();
     if (queue == nullptr) break;
     bool by_rate = false;
-    if (queue->heads.empty() || !queue->lane->open || ReadyAt(*queue, now, &by_rate) > now) {
-      Place(*queue, now);  // Another queue of the lane took the slot.
+    if (queue->heads.empty() || !queue->lane->open || queue->lane->account->IsFull() ||
+        ReadyAt(*queue, now, &by_rate) > now) {
+      Place(*queue, now);  // Another queue of the lane or account took the slot.
       continue;
     }
     Entry& entry = *queue->heads.begin()->second;
     queue->heads.erase(queue->heads.begin());
     entry.where = Entry::Where::kInFlight;
     ++in_flight_;
+    ++entry.account->in_flight;
     Count(*queue->lane, entry.head.priority, -1);
     if (!entry.conversation.empty()) {
       Conversation& conversation = conversations_.at(entry.conversation);
@@ -450,6 +494,8 @@ void Scheduler::Finish(std::int64_t ord, SteadyTime now) {
   const std::unique_ptr<Entry> entry = std::move(found->second);
   entries_.erase(found);
   --in_flight_;
+  --entry->account->in_flight;
+  Landed(*entry->account, now);
   LeaveConversation(*entry, now);
 }
 

@@ -72,6 +72,8 @@ class Scheduler {
   void SetOpen(std::int64_t lane_id, bool open, SteadyTime now);
   void PauseLane(std::int64_t lane_id, SteadyTime until, SteadyTime now);
   void PauseAccount(const std::string& account_sid, SteadyTime until, SteadyTime now);
+  // At most `limit` sends of the account in flight; 0: any number.
+  void LimitAccount(const std::string& account_sid, int limit, SteadyTime now);
   // Which priorities may be picked at all.
   void Allow(bool interactive, bool bulk);
 
@@ -111,6 +113,7 @@ class Scheduler {
   struct Entry;
   struct Conversation;
   struct Organization;
+  struct Account;
   using Conversations = std::unordered_map<std::string, Conversation>;
 
   Queue& QueueOf(LaneState& lane, const std::string& organization_id, Priority priority);
@@ -126,6 +129,7 @@ class Scheduler {
   void Place(Queue& queue, SteadyTime now);
   void Unplace(Queue& queue);
   void PlaceAll(LaneState& lane, SteadyTime now);
+  void Landed(Account& account, SteadyTime now);
   void WakeTimers(SteadyTime now);
   Queue* NextReady();
 
@@ -134,7 +138,7 @@ class Scheduler {
   std::unordered_map<std::string, std::unique_ptr<Organization>> organizations_;
   std::unordered_map<std::int64_t, std::unique_ptr<Entry>> entries_;  // By ord.
   Conversations conversations_;
-  std::map<std::string, SteadyTime> account_pauses_;
+  std::unordered_map<std::string, std::unique_ptr<Account>> accounts_;
   std::deque<Organization*> ring_;  // Those with something ready; deficit round robin stands here.
   std::set<std::pair<SteadyTime, Queue*>> timers_;
   std::set<std::pair<SteadyTime, Feed*>> reloads_;

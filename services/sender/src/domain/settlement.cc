@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "libs/twilio/errors.h"
+#include "libs/twilio/webhook.h"
 
 namespace parley::sender {
 namespace {
@@ -10,7 +11,8 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr int kTooManyRequests = 429;
-constexpr int kQueueFull = 21611;  // One sender's queue at Twilio; other 429 are the account's.
+constexpr int kUnauthorized = 401;
+constexpr milliseconds kSenderPause{60'000};
 constexpr milliseconds kUnwrittenDelayMin{100};
 constexpr milliseconds kUnwrittenDelayMax{5'000};
 constexpr milliseconds kRefusedDelayMin{250};
@@ -24,6 +26,11 @@ std::string Sentence(const twilio::ErrorEntry& entry) {
 
 Settlement Of(const twilio::Accepted& accepted) {
   Settlement settlement;
+  if (!twilio::IsMessageSid(accepted.sid)) {
+    settlement.reason = "UNCONFIRMED_BAD_ANSWER";
+    settlement.message = "Twilio's answer named no message; it may have been sent.";
+    return settlement;
+  }
   settlement.state = State::kSent;
   settlement.message_sid = accepted.sid;
   settlement.segments = accepted.segments;
@@ -68,6 +75,45 @@ Settlement Failed(const twilio::Refused& refused, const twilio::ErrorEntry& entr
   return settlement;
 }
 
+// True for what is wrong with the sender's number, whoever it sends to.
+bool IsSenderFault(int code) {
+  switch (code) {
+    case 21601:  // Not capable of SMS.
+    case 21606:
+    case 21659:  // No number of Twilio.
+    case 21660:  // Another account's.
+    case 21661:
+    case 30018:  // Not registered where it must be.
+    case 30024:
+    case 30032:
+    case 30033:
+    case 30034:
+    case 30035:
+    case 30037:
+    case 30040:
+    case 63001:  // The WhatsApp sender is not set up, or locked.
+    case 63002:
+    case 63007:
+    case 63008:
+    case 63020:
+    case 63051:
+    case 63059:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Our credentials are refused: no send is at fault, and none goes before somebody mends that.
+Settlement Unauthorized(const twilio::Refused& refused, const twilio::ErrorEntry& entry,
+                        const AnswerContext& context) {
+  Settlement settlement = Failed(refused, entry);
+  settlement.state = State::kQueued;
+  settlement.counts_as_error = false;
+  settlement.wait = Backoff(kRefusedDelayMin, kRefusedDelayMax, 4, context.jitter);
+  return settlement;
+}
+
 Settlement TooMany(const twilio::Refused& refused, const twilio::ErrorEntry& entry,
                    const AnswerContext& context) {
   Settlement settlement;
@@ -88,6 +134,13 @@ Settlement Of(const RetryPolicy& policy, const twilio::Refused& refused,
               const AnswerContext& context) {
   const twilio::ErrorEntry& entry = twilio::ClassifySendAnswer(refused.http_status, refused.code);
   if (refused.http_status == kTooManyRequests) return TooMany(refused, entry, context);
+  if (refused.http_status == kUnauthorized) return Unauthorized(refused, entry, context);
+  if (IsSenderFault(refused.code)) {
+    Settlement settlement = Failed(refused, entry);
+    settlement.wait = kSenderPause;
+    settlement.pause_lane = true;
+    return settlement;
+  }
   Patience patience = Patience::kSoon;
   switch (entry.category) {
     case twilio::ErrorCategory::kRetry:

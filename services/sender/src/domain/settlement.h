@@ -30,6 +30,9 @@ struct Settlement {
   bool pause_account = false;
 };
 
+// The sender's queue at Twilio is full; every other 429 is the account's.
+inline constexpr int kQueueFull = 21611;
+
 struct AnswerContext {
   int errors = 0;       // Retryable answers to this send before.
   int refusals = 1;     // 429 in a row for this number or account, this one included.

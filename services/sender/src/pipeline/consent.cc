@@ -34,24 +34,4 @@ absl::StatusOr<ConsentRow> ParseConsent(const std::string& value) {
                     FromMicros(record.given_at_us())};
 }
 
-void ConsentFreshness::Reached(bool complete) {
-  const std::lock_guard lock(mutex_);
-  complete_ = complete_ || complete;
-  away_since_.reset();
-}
-
-void ConsentFreshness::Away(SteadyTime now) {
-  const std::lock_guard lock(mutex_);
-  if (!away_since_) away_since_ = now;
-}
-
-Permission ConsentFreshness::Allowed(SteadyTime now) const {
-  const std::lock_guard lock(mutex_);
-  if (away_since_) {
-    const bool long_away = now - *away_since_ >= kBrokerPatience;
-    return {.interactive = complete_ || long_away, .bulk = complete_ && !long_away};
-  }
-  return {.interactive = complete_, .bulk = complete_};
-}
-
 }  // namespace parley::sender

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "domain/engine.h"
 #include "domain/gcra.h"
 #include "domain/rates.h"
 #include "libs/crypto/seal.h"
@@ -21,7 +22,7 @@ namespace parley::sender {
 // Errors: kInvalidArgument. Adds what the record says; "complete" adds nothing.
 absl::Status ParseDirectoryRecord(const std::string& value, DirectoryRows& rows);
 
-class Directory {
+class Directory final : public LaneRules {
  public:
   // `on_change` is told after accounts or numbers changed, on the thread of the change.
   Directory(DirectoryStore& store, crypto::KeyRing keys, const Rates& rates, std::string server_url,
@@ -35,7 +36,8 @@ class Directory {
   // Null: not known, removed, or its token does not open.
   std::shared_ptr<const twilio::Account> FindAccount(const std::string& account_sid) const;
   // Of one segment on this lane.
-  std::chrono::microseconds Interval(const Lane& lane) const;
+  std::chrono::microseconds Interval(const Lane& lane) const override;
+  bool IsOpen(const Lane& lane) const override { return FindAccount(lane.account_sid) != nullptr; }
   // Where Twilio reports about messages of this lane; empty if there is no public address.
   std::string CallbackOrigin(const Lane& lane) const;
 

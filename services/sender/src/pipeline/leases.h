@@ -6,13 +6,13 @@
 // paused through both.
 #pragma once
 
-#include <array>
 #include <condition_variable>
 #include <mutex>
 #include <stop_token>
 #include <string>
 #include <vector>
 
+#include "domain/lease_state.h"
 #include "ports.h"
 
 namespace parley::sender {
@@ -27,21 +27,11 @@ class ShardHolder {
   virtual void Revoke(const ShardSet& shards) = 0;
 };
 
-struct LeaseOptions {
-  std::string replica;
-  std::chrono::milliseconds lease{6'000};
-  std::chrono::milliseconds renew_interval{1'500};
-  std::chrono::milliseconds timer{5'000};    // Shorter than a lease: it fires before that ends.
-  std::chrono::milliseconds give_up{3'500};  // Without a renewal; leaves time to finish writes.
-  // What was journalled before a Revoke is written within it, or never.
-  std::chrono::milliseconds write_window{600};
-};
-
 class LeaseKeeper {
  public:
   LeaseKeeper(LeaseStore& store, DeadMansTimer& timer, ShardHolder& holder,
               const LeaseOptions& options)
-      : store_(store), timer_(timer), holder_(holder), options_(options) {}
+      : store_(store), timer_(timer), holder_(holder), options_(options), state_(options) {}
 
   // Renews until `stop`. One thread.
   void Renew(std::stop_token stop);
@@ -49,7 +39,8 @@ class LeaseKeeper {
   void RenewOnce(const std::stop_token& stop);
   // Watches the renewals until `stop`. Another thread.
   void Guard(std::stop_token stop);
-  // Gives all leases back, after the last request was written. Call once both have ended.
+  // Gives all leases back, after the last request was written. Call once both have ended; the
+  // timer is disarmed before the store is asked, which may hang.
   void Leave();
 
   // Somebody gave leases up: look now.
@@ -58,9 +49,6 @@ class LeaseKeeper {
   absl::Status Ready() const;
 
  private:
-  // What to give back so that others get their share.
-  ShardSet Adopt(const Leases& leases);
-
   LeaseStore& store_;
   DeadMansTimer& timer_;
   ShardHolder& holder_;
@@ -69,9 +57,7 @@ class LeaseKeeper {
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
   bool woken_ = false;
-  bool holding_ = false;  // The timer is armed.
-  DeadMansTimer::BootTime renewed_at_{0};
-  std::array<std::int64_t, kShards> epochs_{};  // As granted.
+  LeaseState state_;
 };
 
 }  // namespace parley::sender

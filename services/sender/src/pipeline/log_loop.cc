@@ -8,22 +8,24 @@
 namespace parley::sender {
 namespace {
 using std::chrono::milliseconds;
+using std::chrono::steady_clock;
 constexpr std::size_t kBatchMax = 500;
-constexpr milliseconds kWait{200};
+// Between looks at the ends; well below the 400 ms for which one is good.
+constexpr milliseconds kWatchedWait{100};
+constexpr milliseconds kWait{500};
 constexpr milliseconds kRetry{200};
-constexpr milliseconds kAnswer{500};
+constexpr milliseconds kAnswer{250};
 }  // namespace
 
-void LogLoop::Run(const Handle& handle, const Looked& looked, std::stop_token stop) {
-  bool away = false;
+void LogLoop::Run(const Handle& handle, Watcher* watcher, std::stop_token stop) {
   while (!stop.stop_requested()) {
-    const auto records = reader_.Poll(kBatchMax, kWait);
+    const auto records = reader_.Poll(kBatchMax, watcher != nullptr ? kWatchedWait : kWait);
     if (!records.ok()) {
-      away = true;
-      looked(false, false);
+      if (watcher != nullptr) watcher->Missed();
       SleepFor(stop, kRetry);
       continue;
     }
+    if (watcher != nullptr && !records->empty()) watcher->Heard(steady_clock::now());
     std::vector<kafka::OutRecord> dead;
     const Bury bury = [&](const kafka::Record& record, const absl::Status& reason) {
       telemetry::Error("dead_letter", reason, {{"topic", record.topic}, {"offset", record.offset}});
@@ -34,7 +36,8 @@ void LogLoop::Run(const Handle& handle, const Looked& looked, std::stop_token st
       const absl::Status handled = handle(*records, bury);
       if (handled.ok()) break;
       telemetry::Warning("log_not_stored", handled);
-      looked(false, false);  // What was said is not known where it is asked for.
+      // What was said is not known where it is asked for.
+      if (watcher != nullptr) watcher->Heard(steady_clock::now());
       if (!SleepFor(stop, kRetry)) return;
     }
     for (const kafka::OutRecord& record : dead) {
@@ -46,13 +49,13 @@ void LogLoop::Run(const Handle& handle, const Looked& looked, std::stop_token st
       const absl::Status produced = dead_letters_.Produce(record, [](absl::Status) {});
       if (!produced.ok()) telemetry::Warning("dead_letter_lost", produced);
     }
-    // An outage is told once and followed by silence: only an answer ends it.
-    if (away && reader_.ReachedStartEnd() && !reader_.AtEnd(kAnswer)) {
-      looked(false, false);
-      continue;
+    if (watcher == nullptr) continue;
+    const SteadyTime asked_at = steady_clock::now();
+    if (reader_.AtEnd(kAnswer)) {
+      watcher->AtEnd(asked_at);
+    } else {
+      watcher->Missed();
     }
-    away = false;
-    looked(true, reader_.ReachedStartEnd());
   }
 }
 

@@ -6,6 +6,7 @@
 #include <stop_token>
 #include <vector>
 
+#include "domain/delivery.h"
 #include "libs/kafka/log_reader.h"
 #include "libs/kafka/producer.h"
 
@@ -17,13 +18,24 @@ class LogLoop {
   using Bury = std::function<void(const kafka::Record&, const absl::Status&)>;
   // Stores a batch; on an error the same batch comes again.
   using Handle = std::function<absl::Status(const std::vector<kafka::Record>&, const Bury&)>;
-  // After each look: whether Kafka answered, and whether all that was there at the start is done.
-  using Looked = std::function<void(bool reachable, bool complete)>;
+
+  // How far the log is known; told on the loop's thread.
+  class Watcher {
+   public:
+    virtual ~Watcher() = default;
+    // Kafka was asked at that time, and all that it had then is handled.
+    virtual void AtEnd(SteadyTime asked_at) = 0;
+    // Records came, so the brokers are there; they may not be handled yet.
+    virtual void Heard(SteadyTime at) = 0;
+    // They did not answer this time.
+    virtual void Missed() = 0;
+  };
 
   LogLoop(kafka::LogReader& reader, kafka::Producer& dead_letters)
       : reader_(reader), dead_letters_(dead_letters) {}
 
-  void Run(const Handle& handle, const Looked& looked, std::stop_token stop);
+  // With a watcher the brokers are asked for their ends several times a second.
+  void Run(const Handle& handle, Watcher* watcher, std::stop_token stop);
 
  private:
   kafka::LogReader& reader_;

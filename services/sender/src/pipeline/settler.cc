@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "libs/base/shutdown.h"
+#include "libs/base/status.h"
 #include "libs/base/text.h"
 #include "libs/telemetry/log.h"
 #include "libs/telemetry/metrics.h"
@@ -88,18 +89,24 @@ void Settler::Run(std::stop_token stop) {
       entries_.erase(entries_.begin(), end);
       writing_ = batch.size();
     }
-    Write(std::move(batch), stop);
+    Write(batch, stop);
     const std::lock_guard lock(mutex_);
     writing_ = 0;
   }
 }
 
-void Settler::Write(std::vector<SettleEntry> entries, const std::stop_token& stop) {
+void Settler::Write(std::span<SettleEntry> entries, const std::stop_token& stop) {
   milliseconds wait = kRetryMin;
   const auto started = std::chrono::steady_clock::now();
-  auto results = store_.Settle(entries);
-  while (!results.ok()) {
+  while (true) {
+    const auto results = store_.Settle(entries);
+    if (results.ok()) return Tell(entries, *results);
     telemetry::Warning("settle_retried", results.status(), {{"rows", entries.size()}});
+    if (!IsRetryable(results.status())) {
+      if (entries.size() == 1) return Bury(entries.front(), results.status(), stop);
+      Write(entries.subspan(0, entries.size() / 2), stop);
+      return Write(entries.subspan(entries.size() / 2), stop);
+    }
     const bool late = std::chrono::steady_clock::now() > started + kDrainMax;
     // The rows stay `sending`: after their deadline they are unconfirmed, never sent again.
     if (stop.stop_requested() && late) return;
@@ -109,27 +116,47 @@ void Settler::Write(std::vector<SettleEntry> entries, const std::stop_token& sto
       SleepFor(stop, wait);
     }
     wait = std::min(wait * 2, kRetryMax);
-    results = store_.Settle(entries);
   }
+}
+
+void Settler::Bury(SettleEntry& entry, const absl::Status& refused, const std::stop_token& stop) {
+  static auto& buried = telemetry::Counter(
+      "parley_sender_outcomes_refused_total",
+      "Outcomes that the database refused for good; the sends are shown as failed or unconfirmed "
+      "with OUTCOME_NOT_STORED. It is a fault of Parley: report it with the log.");
+  static constexpr char kReason[] = "OUTCOME_NOT_STORED";
+  telemetry::Error("outcome_refused", refused,
+                   {{"organization_id", entry.head.key.organization_id},
+                    {"message_id", entry.head.key.message_id},
+                    {"generation", entry.head.key.generation},
+                    {"state", StateName(entry.settlement.state)},
+                    {"message_sid", entry.settlement.message_sid}});
+  if (entry.settlement.reason == kReason) {
+    // Not even that: after its deadline the row is unconfirmed.
+    const SettleResult nothing;
+    return Tell({&entry, 1}, {&nothing, 1});
+  }
+  buried.Increment();
+  Settlement plain;
+  plain.state = entry.settlement.state == State::kSent     ? State::kSent
+                : entry.settlement.state == State::kFailed ? State::kFailed
+                                                           : State::kUnconfirmed;
+  plain.message_sid = plain.state == State::kSent ? entry.settlement.message_sid : "";
+  plain.reason = kReason;
+  plain.message = "The outcome could not be stored as it was; see the sender's log.";
+  entry.settlement = plain;
+  Write({&entry, 1}, stop);
+}
+
+void Settler::Tell(std::span<const SettleEntry> entries, std::span<const SettleResult> results) {
   std::vector<Change> changes;
   std::vector<Settled> settled;
   for (std::size_t i = 0; i < entries.size(); ++i) {
-    const SettleEntry& entry = entries[i];
-    const SettleResult& result = (*results)[i];
-    Settled told;
-    told.ord = entry.head.ord;
-    told.lane_id = entry.head.lane_id;
-    told.unclear = !result.applied;
-    if (result.applied && entry.settlement.state == State::kQueued) {
-      told.requeue = true;
-      told.wait = entry.settlement.wait;
-      told.attempt = result.attempt;
-    }
-    settled.push_back(told);
-    if (!result.change) continue;
-    CountOutcome(result.change->state);
-    LogOutcome(entry, *result.change);
-    changes.push_back(*result.change);
+    settled.push_back(ToSettled(entries[i], results[i]));
+    if (!results[i].change) continue;
+    CountOutcome(results[i].change->state);
+    LogOutcome(entries[i], *results[i].change);
+    changes.push_back(*results[i].change);
   }
   on_settled_(std::move(settled));
   publisher_.Enqueue(std::move(changes));

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <span>
 #include <stop_token>
 #include <vector>
 
@@ -11,16 +12,6 @@
 #include "ports.h"
 
 namespace parley::sender {
-
-// What the scheduler is told once an outcome is stored.
-struct Settled {
-  std::int64_t ord = 0;
-  std::int64_t lane_id = 0;
-  bool requeue = false;  // Due again after `wait`, with `attempt` requests so far.
-  std::chrono::milliseconds wait{0};
-  int attempt = 0;
-  bool unclear = false;  // The row was not as expected: read the lane again.
-};
 
 class Settler {
  public:
@@ -33,11 +24,15 @@ class Settler {
   std::size_t pending() const;
 
   // Runs until `stop` and nothing is pending; while the store is away it tries on, after `stop`
-  // for at most 5 s.
+  // for at most 5 s. What the store refuses for good is taken out of its batch and ends as failed
+  // or unconfirmed, visibly, without what the store does not take.
   void Run(std::stop_token stop);
 
  private:
-  void Write(std::vector<SettleEntry> entries, const std::stop_token& stop);
+  void Write(std::span<SettleEntry> entries, const std::stop_token& stop);
+  // One that the store refuses for good.
+  void Bury(SettleEntry& entry, const absl::Status& refused, const std::stop_token& stop);
+  void Tell(std::span<const SettleEntry> entries, std::span<const SettleResult> results);
 
   QueueStore& store_;
   Publisher& publisher_;

@@ -13,6 +13,8 @@ using twilio::Unknown;
 
 constexpr RetryPolicy kPolicy{.errors_max = 3, .delay_min = 400ms, .delay_max = 600ms};
 
+const std::string kSid = "SM" + std::string(32, 'a');
+
 TEST(Settle, SaysWhatFollowsEachAnswer) {
   const struct {
     const char* label;
@@ -24,7 +26,9 @@ TEST(Settle, SaysWhatFollowsEachAnswer) {
     bool counts_as_error;
     bool counts_as_attempt;
   } cases[] = {
-      {"accepted", Accepted{.sid = "SM1", .segments = 2}, 0, State::kSent, "", 0ms, false, true},
+      {"accepted", Accepted{.sid = kSid, .segments = 2}, 0, State::kSent, "", 0ms, false, true},
+      {"accepted, without a SID", Accepted{.sid = "\xff"}, 0, State::kUnconfirmed,
+       "UNCONFIRMED_BAD_ANSWER", 0ms, false, true},
       {"no answer", Unknown{0, "time-out"}, 0, State::kUnconfirmed, "UNCONFIRMED_NO_ANSWER", 0ms,
        false, true},
       {"their fault", Unknown{503, ""}, 0, State::kUnconfirmed, "UNCONFIRMED_SERVER_ERROR", 0ms,
@@ -39,8 +43,10 @@ TEST(Settle, SaysWhatFollowsEachAnswer) {
       {"invalid recipient", Refused{400, 21211, "", {}}, 0, State::kFailed, "TWILIO_21211", 0ms,
        false, true},
       {"opted out", Refused{400, 21610, "", {}}, 0, State::kFailed, "OPTED_OUT", 0ms, false, true},
-      {"wrong credentials", Refused{401, 20003, "", {}}, 0, State::kFailed, "TWILIO_20003", 0ms,
+      {"wrong credentials", Refused{401, 20003, "", {}}, 0, State::kQueued, "TWILIO_20003", 1000ms,
        false, true},
+      {"the sender's own fault", Refused{400, 21606, "", {}}, 0, State::kFailed, "TWILIO_21606",
+       60s, false, true},
       {"passing error, first", Refused{400, 63017, "", {}}, 0, State::kQueued, "TWILIO_63017",
        200ms, true, true},
       {"passing error, second", Refused{400, 63017, "", {}}, 1, State::kQueued, "TWILIO_63017",
@@ -69,6 +75,12 @@ TEST(Settle, PausesWhatIsBusy) {
   const Settlement lane = Settle(kPolicy, Refused{429, 21611, "", {}}, {});
   EXPECT_TRUE(lane.pause_lane) << "one sender's queue at Twilio is full";
   EXPECT_FALSE(lane.pause_account);
+}
+
+TEST(Settle, PausesASenderThatTwilioRefuses) {
+  EXPECT_TRUE(Settle(kPolicy, Refused{400, 21606, "", {}}, {}).pause_lane);
+  EXPECT_TRUE(Settle(kPolicy, Refused{400, 30034, "", {}}, {}).pause_lane);
+  EXPECT_FALSE(Settle(kPolicy, Refused{400, 21211, "", {}}, {}).pause_lane);
 }
 
 TEST(Settle, BlocksThePairThatOptedOut) {

@@ -7,40 +7,6 @@
 namespace parley::sender {
 namespace {
 
-using namespace std::chrono_literals;
-
-constexpr SteadyTime kStart{1h};
-
-TEST(ConsentFreshness, LetsNothingGoBeforeAllIsRead) {
-  ConsentFreshness consent(kStart);
-  EXPECT_FALSE(consent.Allowed(kStart).interactive);
-  consent.Reached(false);
-  EXPECT_FALSE(consent.Allowed(kStart + 1h).interactive);
-  consent.Reached(true);
-  EXPECT_TRUE(consent.Allowed(kStart).interactive);
-  EXPECT_TRUE(consent.Allowed(kStart).bulk);
-}
-
-TEST(ConsentFreshness, WithoutABrokerOnlyInteractiveGoes) {
-  ConsentFreshness consent(kStart);
-  consent.Reached(true);
-  consent.Away(kStart);
-  consent.Away(kStart + 4s);
-  EXPECT_TRUE(consent.Allowed(kStart + 4s).bulk) << "a short outage changes nothing";
-  EXPECT_FALSE(consent.Allowed(kStart + 5s).bulk);
-  EXPECT_TRUE(consent.Allowed(kStart + 5s).interactive);
-  consent.Reached(true);
-  EXPECT_TRUE(consent.Allowed(kStart + 6s).bulk);
-}
-
-TEST(ConsentFreshness, StartsWithoutABrokerAfterAWhile) {
-  ConsentFreshness consent(kStart);
-  consent.Away(kStart + 100ms);
-  EXPECT_FALSE(consent.Allowed(kStart + 4s).interactive);
-  EXPECT_TRUE(consent.Allowed(kStart + 5s).interactive);
-  EXPECT_FALSE(consent.Allowed(kStart + 5s).bulk);
-}
-
 TEST(ParseConsent, RefusesWhatSaysNothing) {
   events::v1::ConsentRecord valid;
   valid.set_customer_number("+15550100001");

@@ -1,0 +1,228 @@
+#include "domain/engine.h"
+
+#include <algorithm>
+
+namespace parley::sender {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kStoreRetry{200};
+constexpr milliseconds kBusyRetry{1'000};  // A conversation waits for what another process sent.
+// The slack that a request's deadline leaves for a lease and its clock.
+constexpr milliseconds kDeadlineSlack{6'000};
+// A lane that was silent for so long by the store's clock is idle, whatever steps that clock made.
+constexpr std::chrono::hours kIdle{1};
+
+}  // namespace
+
+Engine::Engine(const LaneRules& rules, const EngineOptions& options, SteadyTime now)
+    : rules_(rules),
+      options_(options),
+      scheduler_(options.scheduler),
+      search_at_(now + options.search_interval),
+      batch_limit_(options.batch_max) {}
+
+void Engine::Read(Mail mail, SteadyTime now) {
+  // Revoked first: what was granted since comes with a new epoch.
+  for (std::size_t shard = 0; mail.revoked.any() && shard < mail.revoked.size(); ++shard) {
+    if (!mail.revoked.test(shard)) continue;
+    epochs_[shard] = 0;
+    scheduler_.RemoveShard(static_cast<int>(shard));
+  }
+  to_search_ &= ~mail.revoked;
+  for (const OwnedShard& shard : mail.granted) {
+    const auto index = static_cast<std::size_t>(shard.shard);
+    epochs_[index] = shard.epoch;
+    granted_at_[index] = now;
+    to_search_.set(index);
+  }
+  if (mail.search || now >= search_at_) {
+    search_at_ = now + options_.search_interval;
+    for (std::size_t shard = 0; shard < epochs_.size(); ++shard) {
+      if (epochs_[shard] != 0) to_search_.set(shard);
+    }
+  }
+  for (const auto& [lane, until] : mail.lane_pauses) scheduler_.PauseLane(lane, until, now);
+  for (const auto& [account, until] : mail.account_pauses) {
+    scheduler_.PauseAccount(account, until, now);
+  }
+  for (const auto& [account, limit] : mail.account_limits) {
+    scheduler_.LimitAccount(account, limit, now);
+  }
+  if (mail.directory_changed) {
+    scheduler_.ForEachLane([&](const Lane& lane, Limiter& limiter) {
+      limiter.SetInterval(rules_.Interval(lane));
+      scheduler_.SetOpen(lane.id, rules_.IsOpen(lane), now);
+    });
+  }
+  for (const Settled& settled : mail.settled) {
+    if (settled.requeue) {
+      scheduler_.Requeue(settled.ord, now + settled.wait, settled.attempt, now);
+    } else {
+      scheduler_.Finish(settled.ord, now);
+      if (settled.unclear) scheduler_.MarkMoreAt(settled.lane_id, now + kStoreRetry);
+    }
+  }
+  for (const std::int64_t lane : mail.poked) {
+    if (scheduler_.HasLane(lane)) {
+      scheduler_.MarkMore(lane);
+    } else {
+      unknown_lanes_.insert(lane);
+    }
+  }
+  for (const StoredHead& stored : mail.offered) {
+    if (scheduler_.HasLane(stored.lane.id)) {
+      scheduler_.Offer(stored.head, now);
+    } else if (epochs_[static_cast<std::size_t>(stored.lane.shard)] != 0) {
+      unknown_lanes_.insert(stored.lane.id);  // All that waits there is read then.
+    }
+  }
+}
+
+// Lanes and queues -------------------------------------------------------------------------------
+
+std::vector<std::int64_t> Engine::TakeUnknownLanes() {
+  std::vector<std::int64_t> ids(unknown_lanes_.begin(), unknown_lanes_.end());
+  unknown_lanes_.clear();
+  return ids;
+}
+
+void Engine::FoundLanes(std::span<const LaneRow> rows) {
+  for (const LaneRow& row : rows) AddLane(row);
+}
+
+void Engine::LostLanes(std::span<const std::int64_t> ids, SteadyTime now) {
+  unknown_lanes_.insert(ids.begin(), ids.end());
+  retry_at_ = now + kStoreRetry;
+}
+
+void Engine::AddLane(const LaneRow& row) {
+  const auto shard = static_cast<std::size_t>(row.lane.shard);
+  if (epochs_[shard] == 0) return;
+  if (!scheduler_.HasLane(row.lane.id)) {
+    const microseconds interval = rules_.Interval(row.lane);
+    SteadyTime first = SteadyTime::min();
+    if (interval.count() > 0 && row.last_request_age && *row.last_request_age < kIdle) {
+      // Its last owner journalled before the grant, and may have written as late as its window
+      // allows. Counted from the grant and not by the store's clock, which may have been set.
+      first = granted_at_[shard] + options_.write_window + interval * row.last_segments;
+    }
+    scheduler_.AddLane(row.lane, std::make_shared<Limiter>(Gcra(interval, first)),
+                       rules_.IsOpen(row.lane));
+  }
+  scheduler_.MarkMore(row.lane.id);
+}
+
+ShardSet Engine::TakeSearch(SteadyTime now) {
+  if (retry_at_ <= now) retry_at_ = SteadyTime::max();
+  return std::exchange(to_search_, {});
+}
+
+void Engine::LostSearch(const ShardSet& shards, SteadyTime now) {
+  to_search_ |= shards;
+  retry_at_ = now + kStoreRetry;
+}
+
+void Engine::Loaded(std::span<const LoadedRows> rows, SteadyTime now) {
+  for (const LoadedRows& loaded : rows) scheduler_.Loaded(loaded, now);
+}
+
+void Engine::LostLoads(std::span<const LoadRequest> requests, SteadyTime now) {
+  for (const LoadRequest& request : requests) scheduler_.LoadFailed(request, now + kStoreRetry);
+}
+
+// Journal ----------------------------------------------------------------------------------------
+
+std::optional<JournalRequest> Engine::Plan(SteadyTime now, std::size_t free, const ShardSet& owned,
+                                           Permission permission, std::int64_t token) {
+  scheduler_.Allow(permission.interactive, permission.bulk);
+  std::vector<Head> heads = scheduler_.Pick(now, std::min(free, batch_limit_));
+  saturated_ = free <= heads.size() && scheduler_.HasReady();
+  if (heads.empty()) return std::nullopt;
+  JournalRequest request;
+  request.replica = options_.replica;
+  request.token = token;
+  request.deadline = kDeadlineSlack + options_.send_timeout;
+  request.write_by = now + options_.write_window;
+  request.entries.reserve(heads.size());
+  for (Head& head : heads) {
+    JournalEntry entry;
+    entry.shard = scheduler_.FindLane(head.lane_id)->shard;
+    const auto shard = static_cast<std::size_t>(entry.shard);
+    entry.epoch = owned.test(shard) ? epochs_[shard] : 0;
+    entry.head = std::move(head);
+    request.entries.push_back(std::move(entry));
+  }
+  return request;
+}
+
+Journaled Engine::Finish(const JournalRequest& request,
+                         absl::StatusOr<std::vector<JournalResult>> results, SteadyTime started,
+                         SteadyTime now) {
+  Adapt(std::chrono::duration_cast<milliseconds>(now - started));
+  Journaled journaled;
+  if (!results.ok()) {
+    // The commit is in doubt: if it happened, the rows go back; if not, they are read again.
+    for (const JournalEntry& entry : request.entries) {
+      scheduler_.LimiterOf(entry.head.lane_id)->GiveUp(entry.head.segments);
+      Job job;
+      job.head = entry.head;
+      job.journal = request.token;
+      job.lane = *scheduler_.FindLane(entry.head.lane_id);
+      journaled.abandoned.push_back(Abandoned(job));
+    }
+    return journaled;
+  }
+  const bool late = now >= request.write_by;
+  for (std::size_t i = 0; i < results->size(); ++i) {
+    Hand(request.entries[i], (*results)[i], late, now, journaled);
+  }
+  return journaled;
+}
+
+// A batch that takes longer than the write window is abandoned as a whole: while the store is that
+// slow, smaller ones still get through.
+void Engine::Adapt(milliseconds journal_took) {
+  if (journal_took >= options_.write_window / 2) {
+    batch_limit_ = std::max<std::size_t>(1, batch_limit_ / 4);
+  } else if (journal_took < options_.write_window / 8) {
+    batch_limit_ = std::min(options_.batch_max, batch_limit_ * 2);
+  }
+}
+
+void Engine::Hand(const JournalEntry& entry, JournalResult& result, bool late, SteadyTime now,
+                  Journaled& journaled) {
+  const Head& head = entry.head;
+  auto limiter = scheduler_.LimiterOf(head.lane_id);
+  if (result.change) journaled.changes.push_back(*std::move(result.change));
+  if (result.verdict != Verdict::kSend || late) limiter->GiveUp(head.segments);
+  switch (result.verdict) {
+    case Verdict::kNotOurs:
+      scheduler_.Finish(head.ord, now);
+      scheduler_.MarkMoreAt(head.lane_id, now + kBusyRetry);
+      return;
+    case Verdict::kLater:
+      scheduler_.Requeue(head.ord, now + kBusyRetry, head.attempt, now);
+      return;
+    case Verdict::kHold:
+    case Verdict::kEnd:
+      scheduler_.Finish(head.ord, now);
+      return;
+    case Verdict::kSend:
+      break;
+  }
+  result.job.lane = *scheduler_.FindLane(head.lane_id);
+  if (late) {
+    journaled.abandoned.push_back(Abandoned(result.job));
+  } else {
+    journaled.dispatches.push_back({std::move(result.job), std::move(limiter)});
+  }
+}
+
+SteadyTime Engine::NextWake() const {
+  return std::min({scheduler_.NextWake(), search_at_, retry_at_});
+}
+
+}  // namespace parley::sender

@@ -1,0 +1,86 @@
+#include "domain/throttle.h"
+
+#include <algorithm>
+
+#include "domain/retry.h"
+
+namespace parley::sender {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kWaveTime{250};
+constexpr int kUnknownMax = 3;
+constexpr milliseconds kOpenMin{10'000};
+constexpr milliseconds kOpenMax{300'000};
+constexpr int kLimitMax = 1'024;  // As many as there may be workers: no limit.
+constexpr int kUnauthorized = 401;
+constexpr int kTooManyRequests = 429;
+
+}  // namespace
+
+void Throttle::Begin(const std::string& account_sid) { ++accounts_[account_sid].running; }
+
+// Half-open afterwards: one request at a time shows whether it passed.
+void Throttle::Open(Account& account, SteadyTime now, double jitter, Advice& advice) {
+  if (now < account.open_until) return;  // By one of the same wave.
+  ++account.opened;
+  // Not full jitter: one that is drawn too short would ask at once again.
+  const milliseconds ceiling = Backoff(kOpenMin, kOpenMax, account.opened, 1.0);
+  advice.pause = ceiling / 2 + Backoff(kOpenMin, kOpenMax, account.opened, jitter) / 2;
+  account.open_until = now + *advice.pause;
+  account.unknown = 0;
+  account.limit = 1;
+  account.successes = 0;
+  advice.limit = account.limit;
+}
+
+Throttle::Advice Throttle::End(const std::string& account_sid, const twilio::SendOutcome& outcome,
+                               SteadyTime now, double jitter) {
+  Account& account = accounts_[account_sid];
+  const int running = account.running--;
+  Advice advice;
+  const auto* refused = std::get_if<twilio::Refused>(&outcome);
+  const auto* unwritten = std::get_if<twilio::NotWritten>(&outcome);
+  if (unwritten != nullptr && unwritten->too_late) return advice;
+  if (std::holds_alternative<twilio::Unknown>(outcome)) {
+    if (++account.unknown >= kUnknownMax || account.limit == 1) Open(account, now, jitter, advice);
+    return advice;
+  }
+  const bool busy = refused != nullptr && refused->http_status == kTooManyRequests;
+  if (busy || unwritten != nullptr) {
+    if (now >= account.wave_until) {
+      ++account.refusals;
+      account.wave_until = now + kWaveTime;
+      if (busy && refused->code != kQueueFull) {
+        account.limit = std::max(1, running / 2);
+        account.successes = 0;
+        advice.limit = account.limit;
+      }
+    }
+    advice.refusals = std::max(1, account.refusals);
+    return advice;
+  }
+  account.unknown = 0;
+  if (refused != nullptr) {
+    if (refused->http_status == kUnauthorized) Open(account, now, jitter, advice);
+    return advice;
+  }
+  account.refusals = 0;
+  account.wave_until = SteadyTime::min();
+  account.opened = 0;
+  if (account.limit > 0 && ++account.successes >= account.limit) {
+    account.successes = 0;
+    account.limit = account.limit < 8 ? account.limit * 2 : account.limit + account.limit / 8;
+    if (account.limit > kLimitMax) account.limit = 0;
+    advice.limit = account.limit;
+  }
+  return advice;
+}
+
+bool Throttle::IsOpen(const std::string& account_sid, SteadyTime now) const {
+  const auto found = accounts_.find(account_sid);
+  return found != accounts_.end() && now < found->second.open_until;
+}
+
+}  // namespace parley::sender

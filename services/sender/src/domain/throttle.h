@@ -1,0 +1,50 @@
+// What an account's answers say about how hard it may be pressed: requests at once follow 429 down
+// and successes up again; a circuit breaker opens when Twilio refuses our credentials, or when the
+// outcome of several requests in a row stayed unknown, so that an outage leaves few of those.
+// Pure; not thread-safe.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "domain/delivery.h"
+#include "domain/settlement.h"
+#include "libs/twilio/client.h"
+
+namespace parley::sender {
+
+class Throttle {
+ public:
+  struct Advice {
+    int refusals = 1;  // In a row, this one included; a wave of parallel ones counts once.
+    std::optional<std::chrono::milliseconds> pause;  // The breaker opened.
+    std::optional<int> limit;                        // Requests at once from now on; 0: any number.
+  };
+
+  // A request of the account is on its way; End must follow.
+  void Begin(const std::string& account_sid);
+  // How it ended; `jitter` is drawn from [0, 1).
+  Advice End(const std::string& account_sid, const twilio::SendOutcome& outcome, SteadyTime now,
+             double jitter);
+
+  bool IsOpen(const std::string& account_sid, SteadyTime now) const;
+
+ private:
+  struct Account {
+    int running = 0;
+    int refusals = 0;
+    SteadyTime wave_until = SteadyTime::min();
+    int unknown = 0;  // In a row.
+    int opened = 0;   // Times in a row.
+    SteadyTime open_until = SteadyTime::min();
+    int limit = 0;
+    int successes = 0;  // Since the limit changed.
+  };
+  static void Open(Account& account, SteadyTime now, double jitter, Advice& advice);
+
+  std::map<std::string, Account> accounts_;
+};
+
+}  // namespace parley::sender
