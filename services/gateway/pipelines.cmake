@@ -2,6 +2,7 @@
 # CMakeLists.txt, which makes the library of them.
 set(GATEWAY_PIPELINE_SOURCES
     src/dispatcher/dispatcher.cc
+    src/domain/auto_reply.cc
     src/domain/message.cc
     src/domain/status.cc
     src/domain/turn.cc
@@ -15,8 +16,11 @@ set(GATEWAY_PIPELINE_SOURCES
     src/relay/flight.cc
     src/relay/leader.cc
     src/relay/relay.cc
+    src/store/calls.cc
     src/store/claims.cc
     src/store/commands.cc
+    src/store/consent.cc
+    src/store/conversation_rows.cc
     src/store/directory.cc
     src/store/inbox.cc
     src/store/live_json.cc
@@ -27,6 +31,7 @@ set(GATEWAY_PIPELINE_SOURCES
 
 # Tests of the rules alone; tests/integration/gateway-pipelines has those against real servers.
 set(GATEWAY_PIPELINE_TESTS
+    tests/domain/auto_reply_test.cc
     tests/domain/message_test.cc
     tests/domain/status_test.cc
     tests/domain/turn_test.cc

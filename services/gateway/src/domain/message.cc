@@ -1,5 +1,6 @@
 #include "domain/message.h"
 
+#include <algorithm>
 #include <array>
 #include <span>
 
@@ -15,6 +16,10 @@ constexpr std::string_view kStatusNames[] = {
     "",          "received", "scheduled",   "queued", "sending",  "sent",
     "delivered", "read",     "undelivered", "failed", "canceled", "unconfirmed"};
 
+constexpr std::string_view kCallStatusNames[] = {"",     "ringing", "in-progress", "completed",
+                                                 "busy", "failed",  "no-answer",   "canceled"};
+
+static_assert(std::size(kCallStatusNames) == v1::Message::CallStatus_ARRAYSIZE);
 static_assert(std::size(kMediumNames) == v1::Medium_ARRAYSIZE);
 static_assert(std::size(kDirectionNames) == v1::Message::Direction_ARRAYSIZE);
 static_assert(std::size(kAuthorNames) == v1::Message::Author_ARRAYSIZE);
@@ -45,6 +50,7 @@ std::string_view DirectionName(Direction direction) { return NameOf(kDirectionNa
 std::string_view AuthorName(Author author) { return NameOf(kAuthorNames, author); }
 std::string_view KindName(Kind kind) { return NameOf(kKindNames, kind); }
 std::string_view StatusName(Status status) { return NameOf(kStatusNames, status); }
+std::string_view CallStatusName(CallStatus status) { return NameOf(kCallStatusNames, status); }
 
 Medium ParseMedium(std::string_view name) { return ParseName<Medium>(kMediumNames, name); }
 Direction ParseDirection(std::string_view name) {
@@ -53,6 +59,14 @@ Direction ParseDirection(std::string_view name) {
 Author ParseAuthor(std::string_view name) { return ParseName<Author>(kAuthorNames, name); }
 Kind ParseKind(std::string_view name) { return ParseName<Kind>(kKindNames, name); }
 Status ParseStatus(std::string_view name) { return ParseName<Status>(kStatusNames, name); }
+CallStatus ParseCallStatus(std::string_view name) {
+  return ParseName<CallStatus>(kCallStatusNames, name);
+}
+
+int CallStatusRank(CallStatus status) {
+  // Every state in which a call can end has the same rank.
+  return std::min<int>(status, v1::Message::CALL_STATUS_COMPLETED);
+}
 
 Medium FromEvent(events::v1::Medium medium) {
   return v1::Medium_IsValid(medium) ? static_cast<Medium>(medium) : v1::MEDIUM_UNSPECIFIED;

@@ -17,6 +17,7 @@ using Direction = v1::Message::Direction;
 using Author = v1::Message::Author;
 using Kind = v1::Message::Kind;
 using Status = v1::Message::Status;
+using CallStatus = v1::Message::CallStatus;
 
 // Lower-case names as the database has them ("sms", "inbound", "customer", "text", "queued");
 // "" for the unspecified value.
@@ -25,6 +26,7 @@ std::string_view DirectionName(Direction direction);
 std::string_view AuthorName(Author author);
 std::string_view KindName(Kind kind);
 std::string_view StatusName(Status status);
+std::string_view CallStatusName(CallStatus status);  // As Twilio has them: "in-progress".
 
 // The other way; the unspecified value for what is unknown.
 Medium ParseMedium(std::string_view name);
@@ -32,6 +34,10 @@ Direction ParseDirection(std::string_view name);
 Author ParseAuthor(std::string_view name);
 Kind ParseKind(std::string_view name);
 Status ParseStatus(std::string_view name);
+CallStatus ParseCallStatus(std::string_view name);
+
+// Places a call's states on a line; equal ranks exclude each other.
+int CallStatusRank(CallStatus status);
 
 // Both enums have the same numbers.
 Medium FromEvent(events::v1::Medium medium);

@@ -15,9 +15,6 @@ namespace parley::gateway::projector {
 namespace {
 
 using kafka::Record;
-using Bad = std::vector<std::pair<const Record*, absl::Status>>;
-
-constexpr std::chrono::milliseconds kDeadLetterWait{10'000};
 
 prometheus::Counter& Outcomes(const std::string& outcome) {
   return telemetry::Counter("parley_gateway_projected_messages_total",
@@ -25,6 +22,8 @@ prometheus::Counter& Outcomes(const std::string& outcome) {
                             "that something upstream repeats itself.",
                             {{"outcome", outcome}});
 }
+
+using Bad = std::vector<std::pair<const Record*, absl::Status>>;
 
 // Splits a batch into what can be stored and what never can.
 template <class Event, class Parser>
@@ -157,20 +156,9 @@ void Projector::Run(const char* topic, Handler handler, kafka::Consumer& consume
       std::move(stop));
 }
 
-absl::Status Projector::Bury(const Bad& bad) {
-  if (bad.empty()) return absl::OkStatus();
-  std::vector<kafka::OutRecord> records;
-  for (const auto& [record, reason] : bad) records.push_back(kafka::DeadLetter(*record, reason));
-  PARLEY_RETURN_IF_ERROR(dead_letters_.ProduceAndWait(records, kDeadLetterWait));
+absl::Status Projector::BuryAll(const Bad& bad) {
   for (const auto& [record, reason] : bad) {
-    telemetry::Counter("parley_kafka_dead_letters_total",
-                       "Records moved to a dead-letter topic; read their parley-reason header, "
-                       "mend the cause and replay them.",
-                       {{"topic", record->topic}})
-        .Increment();
-    telemetry::Error(
-        "dead_letter", reason,
-        {{"topic", record->topic}, {"partition", record->partition}, {"offset", record->offset}});
+    PARLEY_RETURN_IF_ERROR(kafka::Bury(dead_letters_, *record, reason));
   }
   return absl::OkStatus();
 }
@@ -181,57 +169,90 @@ store::AppendPolicy Projector::Policy() const {
   return policy;
 }
 
+// What a batch of inbound records says, once their organizations are known.
+struct Projector::Inbound {
+  std::vector<store::NewMessage> messages;
+  std::vector<store::Consent> consents;
+  std::vector<store::CallReport> calls;
+  Bad unknown;  // Of accounts that nobody has connected.
+};
+
+void Projector::Sort(const ParsedInbound& records,
+                     const std::map<store::AccountNumber, store::Claim>& claims,
+                     const store::AppendPolicy& policy, Inbound& inbound) const {
+  for (const auto& [record, event] : records) {
+    if (event.has_recording()) {
+      inbound.calls.push_back(ToCallReport(event, policy.now));
+      continue;
+    }
+    const auto claim = claims.find({event.account_sid(), event.business_number()});
+    if (claim == claims.end()) {
+      inbound.unknown.emplace_back(
+          record, NotFound("UNKNOWN_ACCOUNT", "No organization has connected this account."));
+      continue;
+    }
+    store::NewMessage message = ToNewMessage(event, policy.now, options_.reply_age_max);
+    message.organization_id = claim->second.organization_id;
+    message.channel_id = claim->second.channel_id;
+    message.traceparent = record->Header(kafka::kTraceHeader);
+    if (std::optional<store::Consent> consent = ToConsent(event, policy.now)) {
+      consent->organization_id = message.organization_id;
+      inbound.consents.push_back(*std::move(consent));
+    }
+    if (event.has_call()) inbound.calls.push_back(ToCallReport(event, policy.now));
+    std::optional<store::NewMessage> reply;
+    if (!event.auto_reply().empty()) reply = ToAutoReply(event, message);
+    inbound.messages.push_back(std::move(message));
+    if (reply) inbound.messages.push_back(*std::move(reply));
+  }
+}
+
 absl::Status Projector::HandleInbound(const std::vector<Record>& batch) {
   Bad bad;
-  const auto records = ParseAll<events::v1::InboundRecord>(batch, ParseInbound, bad);
+  const ParsedInbound records = ParseAll<events::v1::InboundRecord>(batch, ParseInbound, bad);
   std::set<store::AccountNumber> numbers;
   for (const auto& [record, event] : records) {
-    numbers.insert({event.account_sid(), event.business_number()});
+    if (!event.has_recording()) numbers.insert({event.account_sid(), event.business_number()});
   }
   const store::AppendPolicy policy = Policy();
-  Bad unknown;
-  std::vector<store::NewMessage> messages;
+  Inbound inbound;
   std::vector<store::AppendResult> results;
+  store::CallResults calls;
   const absl::Status stored = pool_.Transact([&](pqxx::work& tx) -> absl::Status {
-    unknown.clear();
-    messages.clear();
+    inbound = {};
     results.clear();
     if (records.empty()) return absl::OkStatus();
     PARLEY_ASSIGN_OR_RETURN(const auto claims,
                             store::FindOrMakeClaims(tx, numbers, options_.channel_defaults));
-    for (const auto& [record, event] : records) {
-      const auto claim = claims.find({event.account_sid(), event.business_number()});
-      if (claim == claims.end()) {
-        unknown.emplace_back(
-            record, NotFound("UNKNOWN_ACCOUNT", "No organization has connected this account."));
-        continue;
-      }
-      store::NewMessage message = ToNewMessage(event, policy.now, options_.reply_age_max);
-      message.organization_id = claim->second.organization_id;
-      message.channel_id = claim->second.channel_id;
-      message.traceparent = record->Header(kafka::kTraceHeader);
-      const events::v1::Keyword keyword = event.message().keyword();
-      if (keyword == events::v1::KEYWORD_STOP || keyword == events::v1::KEYWORD_START) {
-        PARLEY_RETURN_IF_ERROR(store::SetConsent(
-            tx, {message.organization_id, message.customer_number,
-                 keyword == events::v1::KEYWORD_STOP, message.received_at, "keyword"}));
-      }
-      messages.push_back(std::move(message));
-    }
-    PARLEY_ASSIGN_OR_RETURN(results, store::Append(tx, messages, policy));
+    Sort(records, claims, policy, inbound);
+    PARLEY_ASSIGN_OR_RETURN(results, store::Append(tx, inbound.messages, policy, inbound.consents));
+    PARLEY_ASSIGN_OR_RETURN(calls, store::ApplyCallReports(tx, inbound.calls));
     return absl::OkStatus();
   });
   PARLEY_RETURN_IF_ERROR(Repeatable(stored));
+  LogInbound(inbound, results, calls);
+  bad.insert(bad.end(), inbound.unknown.begin(), inbound.unknown.end());
+  return BuryAll(bad);
+}
+
+void Projector::LogInbound(const Inbound& inbound, const std::vector<store::AppendResult>& results,
+                           const store::CallResults& calls) const {
   static prometheus::Histogram& latency = telemetry::LatencyHistogram(
       "parley_gateway_inbound_seconds",
       "From the webhook's arrival until the message is stored; if it grows, look at the lag.");
+  static prometheus::Counter& early = telemetry::Counter(
+      "parley_gateway_early_recordings_total",
+      "Recordings that were reported before their call was stored; they wait for it.");
   const Time done = clock_.Now();
   for (std::size_t i = 0; i < results.size(); ++i) {
-    LogStored(messages[i], results[i]);
-    latency.Observe(std::chrono::duration<double>(done - messages[i].received_at).count());
+    const store::NewMessage& message = inbound.messages[i];
+    LogStored(message, results[i]);
+    if (message.direction == v1::Message::DIRECTION_INBOUND && !results[i].duplicate) {
+      latency.Observe(std::chrono::duration<double>(done - message.received_at).count());
+    }
   }
-  bad.insert(bad.end(), unknown.begin(), unknown.end());
-  return Bury(bad);
+  early.Increment(calls.early);
+  if (calls.changed > 0) telemetry::Info("calls_changed", {{"calls", calls.changed}});
 }
 
 absl::Status Projector::HandleReplies(const std::vector<Record>& batch) {
@@ -250,7 +271,7 @@ absl::Status Projector::HandleReplies(const std::vector<Record>& batch) {
   });
   PARLEY_RETURN_IF_ERROR(Repeatable(stored));
   for (std::size_t i = 0; i < results.size(); ++i) LogStored(messages[i], results[i]);
-  return Bury(bad);
+  return BuryAll(bad);
 }
 
 absl::Status Projector::HandleSendResults(const std::vector<Record>& batch) {
@@ -268,7 +289,7 @@ absl::Status Projector::HandleSendResults(const std::vector<Record>& batch) {
     return store::MarkAccepted(tx, accepted);
   }));
   LogChanges(changes);
-  return Bury(bad);
+  return BuryAll(bad);
 }
 
 absl::Status Projector::HandleDeliveryStatus(const std::vector<Record>& batch) {
@@ -290,7 +311,7 @@ absl::Status Projector::HandleDeliveryStatus(const std::vector<Record>& batch) {
                          "Delivery reports of accounts that nobody has connected; ignored.");
   early.Increment(results.early);
   foreign.Increment(results.foreign);
-  return Bury(bad);
+  return BuryAll(bad);
 }
 
 absl::Status Projector::HandleConsent(const std::vector<Record>& batch) {
@@ -304,7 +325,7 @@ absl::Status Projector::HandleConsent(const std::vector<Record>& batch) {
   }
   int changed = 0;
   PARLEY_RETURN_IF_ERROR(pool_.Transact([&](pqxx::work& tx) -> absl::Status {
-    changed = 0;
+    std::vector<store::Consent> consents;
     PARLEY_ASSIGN_OR_RETURN(const auto organizations, store::FindOrganizations(tx, numbers));
     for (const auto& [record, event] : records) {
       std::string organization_id = event.organization_id();
@@ -313,16 +334,19 @@ absl::Status Projector::HandleConsent(const std::vector<Record>& batch) {
         if (at == organizations.end()) continue;
         organization_id = at->second;
       }
-      PARLEY_ASSIGN_OR_RETURN(const bool applied,
-                              store::SetConsent(tx, {organization_id, event.customer_number(),
-                                                     event.keyword() == events::v1::KEYWORD_STOP,
-                                                     FromMicros(event.given_at_us()), "keyword"}));
-      changed += applied ? 1 : 0;
+      consents.push_back({.organization_id = std::move(organization_id),
+                          .customer_number = event.customer_number(),
+                          .business_number = event.business_number(),
+                          .messaging_service_sid = event.messaging_service_sid(),
+                          .opted_out = event.keyword() == events::v1::KEYWORD_STOP,
+                          .given_at = FromMicros(event.given_at_us()),
+                          .source = "keyword"});
     }
+    PARLEY_ASSIGN_OR_RETURN(changed, store::SetConsents(tx, consents));
     return absl::OkStatus();
   }));
   if (changed > 0) telemetry::Info("consent_changed", {{"customers", changed}});
-  return Bury(bad);
+  return BuryAll(bad);
 }
 
 }  // namespace parley::gateway::projector

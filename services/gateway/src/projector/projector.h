@@ -9,9 +9,11 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -19,6 +21,8 @@
 #include "libs/kafka/consumer.h"
 #include "libs/kafka/producer.h"
 #include "libs/postgres/pool.h"
+#include "parley/events/v1/inbound.pb.h"
+#include "store/calls.h"
 #include "store/claims.h"
 #include "store/inbox.h"
 
@@ -61,8 +65,16 @@ class Projector {
  private:
   using Handler = absl::Status (Projector::*)(const std::vector<kafka::Record>&);
   void Run(const char* topic, Handler handler, kafka::Consumer& consumer, std::stop_token stop);
-  // Moves records that can never be stored; kUnavailable if Kafka does not take them.
-  absl::Status Bury(const std::vector<std::pair<const kafka::Record*, absl::Status>>& bad);
+  using Bad = std::vector<std::pair<const kafka::Record*, absl::Status>>;
+  using ParsedInbound = std::vector<std::pair<const kafka::Record*, events::v1::InboundRecord>>;
+  struct Inbound;
+  void Sort(const ParsedInbound& records,
+            const std::map<store::AccountNumber, store::Claim>& claims,
+            const store::AppendPolicy& policy, Inbound& inbound) const;
+  void LogInbound(const Inbound& inbound, const std::vector<store::AppendResult>& results,
+                  const store::CallResults& calls) const;
+  // Moves records that can never be stored to the dead letters; retryable if Kafka takes none.
+  absl::Status BuryAll(const Bad& bad);
   store::AppendPolicy Policy() const;
 
   const ProjectorOptions options_;

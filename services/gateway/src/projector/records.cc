@@ -1,10 +1,13 @@
 #include "projector/records.h"
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "libs/base/id.h"
 #include "libs/base/status.h"
 #include "libs/base/text.h"
+#include "store/live_json.h"
 
 namespace parley::gateway::projector {
 namespace {
@@ -16,6 +19,8 @@ using events::v1::ReplyRecord;
 constexpr std::size_t kAddressBytesMax = 256;
 // A webhook's body is at most 64 KiB, so its text is shorter.
 constexpr std::size_t kTextBytesMax = 64 << 10;
+// An index holds a recording's address until its call is known.
+constexpr std::size_t kUrlBytesMax = 1024;
 
 template <class Event>
 absl::StatusOr<Event> Parse(std::string_view value) {
@@ -49,6 +54,28 @@ absl::Status CheckMessage(const events::v1::InboundMessage& message) {
   return absl::OkStatus();
 }
 
+absl::Status CheckCall(const InboundRecord& record) {
+  if (!IsToken(record.call().call_sid())) return Invalid("call SID");
+  if (!IsText(record.call().caller_name())) return Invalid("caller name");
+  return absl::OkStatus();
+}
+
+absl::Status CheckRecording(const events::v1::CallRecording& recording) {
+  if (!IsToken(recording.call_sid())) return Invalid("call SID");
+  if (!IsOptionalToken(recording.recording_sid())) return Invalid("recording SID");
+  if (!IsText(recording.url()) || recording.url().size() > kUrlBytesMax) return Invalid("address");
+  return absl::OkStatus();
+}
+
+// What the store has a column for, or derives: Twilio says it again under these names.
+bool HasColumn(std::string_view name) {
+  static constexpr std::string_view kNames[] = {
+      "AccountSid", "Body",     "CallDuration", "CallSid",       "CallStatus", "From",
+      "MessageSid", "NumMedia", "NumSegments",  "SmsMessageSid", "SmsSid",     "To"};
+  return std::binary_search(std::begin(kNames), std::end(kNames), name) ||
+         name.starts_with("MediaUrl") || name.starts_with("MediaContentType");
+}
+
 Time TimeOr(std::int64_t micros, Time otherwise) {
   return micros > 0 ? FromMicros(micros) : otherwise;
 }
@@ -58,15 +85,21 @@ Time TimeOr(std::int64_t micros, Time otherwise) {
 absl::StatusOr<InboundRecord> ParseInbound(std::string_view value) {
   PARLEY_ASSIGN_OR_RETURN(InboundRecord record, Parse<InboundRecord>(value));
   if (!IsToken(record.account_sid())) return Invalid("account SID");
-  if (!IsToken(record.business_number())) return Invalid("business number");
-  if (!IsToken(record.customer_number())) return Invalid("customer number");
-  if (FromEvent(record.medium()) == v1::MEDIUM_UNSPECIFIED) return Invalid("medium");
+  if (!record.has_recording()) {  // Its status names no numbers.
+    if (!IsToken(record.business_number())) return Invalid("business number");
+    if (!IsToken(record.customer_number())) return Invalid("customer number");
+    if (FromEvent(record.medium()) == v1::MEDIUM_UNSPECIFIED) return Invalid("medium");
+  }
+  if (!IsText(record.auto_reply())) return Invalid("auto-reply");
   switch (record.event_case()) {
     case InboundRecord::kMessage:
       PARLEY_RETURN_IF_ERROR(CheckMessage(record.message()));
       break;
     case InboundRecord::kCall:
-      if (!IsToken(record.call().call_sid())) return Invalid("call SID");
+      PARLEY_RETURN_IF_ERROR(CheckCall(record));
+      break;
+    case InboundRecord::kRecording:
+      PARLEY_RETURN_IF_ERROR(CheckRecording(record.recording()));
       break;
     case InboundRecord::EVENT_NOT_SET:
       return Invalid("event");
@@ -105,6 +138,8 @@ absl::StatusOr<events::v1::SendResult> ParseSendResult(std::string_view value) {
       if (outcome.state() == events::v1::SendOutcome::STATE_UNSPECIFIED) return Invalid("state");
       break;
     }
+    case events::v1::SendResult::kConsentRequest:
+      break;
     case events::v1::SendResult::RESULT_NOT_SET:
       return Invalid("result");
   }
@@ -146,6 +181,9 @@ store::NewMessage ToNewMessage(const InboundRecord& record, Time now,
   message.account_sid = record.account_sid();
   message.business_number = record.business_number();
   message.received_at = TimeOr(record.received_at_us(), now);
+  message.overtaken = record.origin() != events::v1::ORIGIN_WEBHOOK;
+  message.recovered = record.origin() == events::v1::ORIGIN_RECOVERED;
+  message.parameters = ParametersJson(record);
   if (record.has_call()) {
     const events::v1::InboundCall& call = record.call();
     message.message_id = store::InboundMessageId(record.account_sid(), call.call_sid());
@@ -153,6 +191,9 @@ store::NewMessage ToNewMessage(const InboundRecord& record, Time now,
     message.medium = v1::MEDIUM_VOICE;
     message.body = "Incoming call from " + record.customer_number();
     message.call_sid = call.call_sid();
+    message.call_status = ParseCallStatus(call.status());
+    message.call_seconds = std::max(0, call.duration_seconds());
+    message.profile_name = call.caller_name();
     message.may_start_turn = false;
     return message;
   }
@@ -168,7 +209,86 @@ store::NewMessage ToNewMessage(const InboundRecord& record, Time now,
   message.segments = text.segments();
   message.may_start_turn = text.keyword() == events::v1::KEYWORD_UNSPECIFIED &&
                            now - message.received_at <= reply_age_max;
+  message.may_reply_first =
+      message.may_start_turn && !message.overtaken && record.auto_reply().empty();
   return message;
+}
+
+store::NewMessage ToAutoReply(const InboundRecord& record, const store::NewMessage& inbound) {
+  store::NewMessage reply;
+  reply.organization_id = inbound.organization_id;
+  reply.message_id = store::AutoReplyMessageId(inbound.message_id);
+  reply.channel_id = inbound.channel_id;
+  reply.customer_number = inbound.customer_number;
+  reply.medium = inbound.medium;
+  reply.direction = v1::Message::DIRECTION_OUTBOUND;
+  reply.author = v1::Message::AUTHOR_SYSTEM;
+  reply.body = record.auto_reply();
+  reply.sent_by_twiml = true;
+  reply.account_sid = inbound.account_sid;
+  reply.business_number = inbound.business_number;
+  reply.received_at = inbound.received_at;
+  return reply;
+}
+
+store::CallReport ToCallReport(const InboundRecord& record, Time now) {
+  store::CallReport report;
+  report.account_sid = record.account_sid();
+  report.at = TimeOr(record.received_at_us(), now);
+  report.parameters = ParametersJson(record);
+  if (record.has_call()) {
+    report.call_sid = record.call().call_sid();
+    report.status = ParseCallStatus(record.call().status());
+    report.seconds = std::max(0, record.call().duration_seconds());
+  } else {
+    report.call_sid = record.recording().call_sid();
+    report.recording_sid = record.recording().recording_sid();
+    report.recording_url = record.recording().url();
+  }
+  return report;
+}
+
+std::optional<store::Consent> ToConsent(const InboundRecord& record, Time now) {
+  const events::v1::Keyword keyword = record.message().keyword();
+  if (keyword != events::v1::KEYWORD_STOP && keyword != events::v1::KEYWORD_START) {
+    return std::nullopt;
+  }
+  return store::Consent{.organization_id = "",
+                        .customer_number = record.customer_number(),
+                        .business_number = record.business_number(),
+                        .messaging_service_sid = record.message().messaging_service_sid(),
+                        .opted_out = keyword == events::v1::KEYWORD_STOP,
+                        .given_at = TimeOr(record.received_at_us(), now),
+                        .source = "keyword"};
+}
+
+std::string ParametersJson(const InboundRecord& record) {
+  std::vector<const events::v1::Parameter*> kept;
+  for (const events::v1::Parameter& parameter : record.parameters()) {
+    if (!HasColumn(parameter.name()) && IsCleanUtf8(parameter.name()) &&
+        IsCleanUtf8(parameter.value())) {
+      kept.push_back(&parameter);
+    }
+  }
+  std::stable_sort(kept.begin(), kept.end(),
+                   [](const auto* a, const auto* b) { return a->name() < b->name(); });
+  std::string json = "{";
+  for (auto at = kept.begin(); at != kept.end();) {
+    const auto end =
+        std::find_if(at, kept.end(), [&](const auto* one) { return one->name() != (*at)->name(); });
+    if (json.size() > 1) json += ',';
+    store::AppendJsonString(json, (*at)->name());
+    json += ':';
+    const bool list = end - at > 1;
+    if (list) json += '[';
+    for (auto one = at; one != end; ++one) {
+      if (one != at) json += ',';
+      store::AppendJsonString(json, (*one)->value());
+    }
+    if (list) json += ']';
+    at = end;
+  }
+  return json + "}";
 }
 
 store::NewMessage ToNewMessage(const ReplyRecord& record, Time now) {

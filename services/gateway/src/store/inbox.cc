@@ -6,12 +6,15 @@
 #include <tuple>
 #include <utility>
 
+#include "domain/auto_reply.h"
 #include "domain/turn.h"
 #include "libs/base/id.h"
 #include "libs/base/status.h"
 #include "libs/base/text.h"
 #include "libs/postgres/array.h"
 #include "store/commands.h"
+#include "store/consent.h"
+#include "store/conversation_rows.h"
 #include "store/live_json.h"
 #include "store/outbox.h"
 #include "store/resources.h"
@@ -25,241 +28,6 @@ using postgres::Array;
 
 // How long WhatsApp takes free text after the customer's last message.
 constexpr std::chrono::hours kWhatsAppWindow{24};
-
-using ConversationKey = std::tuple<std::string, std::string, std::string, std::string>;
-using RowId = std::pair<std::string, std::string>;  // Organization and id.
-
-ConversationKey KeyOf(const NewMessage& message) {
-  return {message.organization_id, message.channel_id, message.customer_number,
-          std::string(MediumName(message.medium))};
-}
-
-// What a message says about a conversation that may have to be made.
-struct Wanted {
-  const NewMessage* message = nullptr;
-  std::string conversation_id;  // Once found.
-};
-
-// A conversation under its lock, with what decides about its messages.
-struct Conversation {
-  std::string organization_id;
-  std::string id;
-  std::string channel_id;
-  std::string customer_number;
-  Medium medium = v1::MEDIUM_UNSPECIFIED;
-  std::string contact_id;
-  std::string contact_name;
-  std::string new_contact_name;  // From a profile, to be written.
-  std::int64_t last_seq = 0;
-  std::int64_t message_count = 0;
-  std::int64_t unread_count = 0;
-  std::optional<Time> whatsapp_window_until;
-  std::optional<bool> ai_enabled;
-  bool taken_over = false;
-  Turns turns;
-  std::string ai_error;
-  Time created_at;
-  // Of the channel.
-  bool channel_found = false;
-  bool channel_ai_enabled = false;
-  std::chrono::milliseconds ai_delay{0};
-  std::string account_sid;
-  std::string sender_number;
-  // Of the customer.
-  bool opted_out = false;
-
-  bool changed = false;        // Anything that is stored.
-  bool shown_changed = false;  // Anything that is shown.
-  v1::Message last_message;
-  std::optional<EmittedTurn> emitted;
-  std::string traceparent;  // Of the last message that was added.
-
-  AiGate Gate() const { return {ai_enabled.value_or(channel_ai_enabled), taken_over, opted_out}; }
-};
-// By id alone: the order in which everybody locks. Ids are unique over organizations.
-using Conversations = std::map<std::string, Conversation>;
-
-std::optional<Time> OptionalTime(const pqxx::field& field) {
-  if (field.is_null()) return std::nullopt;
-  return FromMicros(field.as<std::int64_t>());
-}
-
-// ---- Finding and making ----
-
-void FindConversations(pqxx::work& tx, std::map<ConversationKey, Wanted>& wanted) {
-  Array organizations, channels, numbers, media;
-  for (const auto& [key, want] : wanted) {
-    if (!want.conversation_id.empty()) continue;
-    organizations.Add(std::get<0>(key));
-    channels.Add(std::get<1>(key));
-    numbers.Add(std::get<2>(key));
-    media.Add(std::get<3>(key));
-  }
-  const pqxx::result found = RunPrepared(
-      tx, "find_conversations",
-      "SELECT c.organization_id, c.channel_id, c.customer_number, c.medium, c.id "
-      "FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) w(org, channel, number, medium) "
-      "JOIN conversations c ON c.organization_id = w.org AND c.channel_id = w.channel "
-      "AND c.customer_number = w.number AND c.medium = w.medium",
-      organizations.str(), channels.str(), numbers.str(), media.str());
-  for (const pqxx::row& row : found) {
-    const auto want = wanted.find({row[0].c_str(), row[1].c_str(), row[2].c_str(), row[3].c_str()});
-    if (want != wanted.end()) want->second.conversation_id = row[4].c_str();
-  }
-}
-
-// Contacts before conversations before locks: everybody takes these in one order, and the keys of
-// each in order, so that no two transactions wait for each other.
-void MakeConversations(pqxx::work& tx, const std::map<ConversationKey, Wanted>& wanted) {
-  std::map<RowId, std::string> contacts;  // Organization and number, name.
-  Array organizations, ids, channels, numbers, media, times;
-  for (const auto& [key, want] : wanted) {
-    if (!want.conversation_id.empty()) continue;
-    const NewMessage& message = *want.message;
-    if (!message.customer_number.empty()) {
-      contacts.try_emplace({message.organization_id, message.customer_number},
-                           CutText(message.profile_name, 200));
-    }
-    organizations.Add(message.organization_id);
-    ids.Add(NewId());
-    channels.Add(message.channel_id);
-    numbers.Add(message.customer_number);
-    media.Add(std::get<3>(key));
-  }
-  if (!contacts.empty()) {
-    Array contact_organizations, contact_ids, contact_numbers, names;
-    for (const auto& [key, name] : contacts) {
-      contact_organizations.Add(key.first);
-      contact_ids.Add(NewId());
-      contact_numbers.Add(key.second);
-      names.Add(name);
-    }
-    RunPrepared(tx, "insert_contacts",
-                "INSERT INTO contacts (organization_id, id, phone_number, display_name) "
-                "SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) "
-                "ON CONFLICT (organization_id, phone_number) DO NOTHING",
-                contact_organizations.str(), contact_ids.str(), contact_numbers.str(), names.str());
-  }
-  RunPrepared(
-      tx, "insert_conversations",
-      "INSERT INTO conversations (organization_id, id, channel_id, customer_number, medium, "
-      "contact_id) "
-      "SELECT w.org, w.id, w.channel, w.number, w.medium, k.id "
-      "FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[]) "
-      "WITH ORDINALITY w(org, id, channel, number, medium, ord) "
-      "JOIN channels ch ON ch.organization_id = w.org AND ch.id = w.channel "
-      "LEFT JOIN contacts k ON k.organization_id = w.org AND k.phone_number = w.number "
-      "AND w.number <> '' ORDER BY w.ord "
-      "ON CONFLICT (organization_id, channel_id, customer_number, medium) DO NOTHING",
-      organizations.str(), ids.str(), channels.str(), numbers.str(), media.str());
-}
-
-// The conversation of each message, made where there is none.
-absl::StatusOr<std::vector<std::string>> ResolveConversations(
-    pqxx::work& tx, std::span<const NewMessage> messages) {
-  std::map<ConversationKey, Wanted> wanted;
-  for (const NewMessage& message : messages) {
-    if (message.conversation_id.empty()) wanted.try_emplace(KeyOf(message), Wanted{&message, ""});
-  }
-  const auto missing = [&] {
-    return std::any_of(wanted.begin(), wanted.end(),
-                       [](const auto& entry) { return entry.second.conversation_id.empty(); });
-  };
-  if (!wanted.empty()) FindConversations(tx, wanted);
-  if (missing()) {
-    MakeConversations(tx, wanted);
-    FindConversations(tx, wanted);
-    if (missing()) return NotFound("CHANNEL_NOT_FOUND", "There is no channel with this id.");
-  }
-  std::vector<std::string> ids;
-  ids.reserve(messages.size());
-  for (const NewMessage& message : messages) {
-    ids.push_back(message.conversation_id.empty() ? wanted.at(KeyOf(message)).conversation_id
-                                                  : message.conversation_id);
-  }
-  return ids;
-}
-
-// ---- Locking ----
-
-Conversation ReadLocked(const pqxx::row& row) {
-  Conversation conversation;
-  conversation.organization_id = row[0].c_str();
-  conversation.id = row[1].c_str();
-  conversation.channel_id = row[2].c_str();
-  conversation.customer_number = row[3].c_str();
-  conversation.medium = ParseMedium(row[4].c_str());
-  conversation.last_seq = row[5].as<std::int64_t>();
-  conversation.message_count = row[6].as<std::int64_t>();
-  conversation.unread_count = row[7].as<std::int64_t>();
-  conversation.whatsapp_window_until = OptionalTime(row[8]);
-  if (!row[9].is_null()) conversation.ai_enabled = row[9].as<bool>();
-  conversation.taken_over = row[10].as<bool>();
-  if (const auto due = OptionalTime(row[13])) {
-    conversation.turns.pending =
-        PendingTurn{row[11].as<std::int64_t>(), row[12].as<std::int64_t>(), *due};
-  }
-  if (const auto deadline = OptionalTime(row[16])) {
-    conversation.turns.open = OpenTurn{row[14].c_str(), row[15].as<std::int64_t>(), *deadline};
-  }
-  conversation.ai_error = row[17].c_str();
-  conversation.created_at = FromMicros(row[18].as<std::int64_t>());
-  return conversation;
-}
-
-void ReadFacts(const pqxx::row& row, Conversation& conversation) {
-  conversation.channel_found = true;
-  const bool deleted = row[3].as<bool>();
-  conversation.channel_ai_enabled = row[1].as<bool>() && !deleted;
-  conversation.ai_delay = std::chrono::milliseconds(row[2].as<int>());
-  conversation.account_sid = row[4].c_str();
-  conversation.sender_number = row[5].c_str();
-  conversation.contact_id = row[6].c_str();
-  conversation.contact_name = row[7].c_str();
-  conversation.opted_out = row[8].as<bool>();
-}
-
-// Locks, in the order of ids, and reads. The facts around a conversation are read by a statement of
-// their own: what was committed while we waited for the lock must be seen.
-Conversations Lock(pqxx::work& tx, const std::set<RowId>& wanted) {
-  Array organizations, ids;
-  for (const auto& [organization_id, id] : wanted) {
-    organizations.Add(organization_id);
-    ids.Add(id);
-  }
-  Conversations conversations;
-  static const std::string lock_sql =
-      "SELECT c.organization_id, c.id, c.channel_id, c.customer_number, c.medium, c.last_seq, "
-      "c.message_count, c.unread_count, " +
-      MicrosOf("c.whatsapp_window_until") +
-      ", c.ai_enabled, c.taken_over_at IS NOT NULL, c.pending_first_seq, c.pending_last_seq, " +
-      MicrosOf("c.pending_due_at") + ", c.open_turn_id, c.open_last_seq, " +
-      MicrosOf("c.open_deadline") + ", c.ai_error, " + MicrosOf("c.created_at") +
-      " FROM conversations c WHERE (c.organization_id, c.id) IN "
-      "(SELECT * FROM unnest($1::uuid[], $2::uuid[])) ORDER BY c.id FOR UPDATE";
-  for (const pqxx::row& row :
-       RunPrepared(tx, "lock_conversations", lock_sql, organizations.str(), ids.str())) {
-    Conversation conversation = ReadLocked(row);
-    conversations.emplace(conversation.id, std::move(conversation));
-  }
-  const pqxx::result facts = RunPrepared(
-      tx, "read_facts",
-      "SELECT c.id, ch.ai_enabled, ch.ai_delay_ms, ch.deleted_at IS NOT NULL, ch.account_sid, "
-      "CASE WHEN c.medium = 'whatsapp' AND ch.whatsapp_number <> '' THEN ch.whatsapp_number "
-      "ELSE ch.phone_number END, k.id, k.display_name, coalesce(s.opted_out, false) "
-      "FROM unnest($1::uuid[], $2::uuid[]) w(org, id) "
-      "JOIN conversations c ON c.organization_id = w.org AND c.id = w.id "
-      "JOIN channels ch ON ch.organization_id = c.organization_id AND ch.id = c.channel_id "
-      "LEFT JOIN contacts k ON k.organization_id = c.organization_id AND k.id = c.contact_id "
-      "LEFT JOIN suppressions s ON s.organization_id = c.organization_id "
-      "AND s.customer_number = c.customer_number AND c.customer_number <> ''",
-      organizations.str(), ids.str());
-  for (const pqxx::row& row : facts) {
-    const auto at = conversations.find(row[0].c_str());
-    if (at != conversations.end()) ReadFacts(row, at->second);
-  }
-  return conversations;
-}
 
 // Results of messages that are already stored, by organization and id.
 std::map<RowId, AppendResult> FindStored(pqxx::work& tx, std::span<const NewMessage> messages) {
@@ -288,18 +56,6 @@ std::map<RowId, AppendResult> FindStored(pqxx::work& tx, std::span<const NewMess
 
 // ---- Adding messages ----
 
-std::string MediaJson(const std::vector<NewMessage::Media>& media) {
-  std::string json = "[";
-  for (const NewMessage::Media& one : media) {
-    json += json.size() > 1 ? ",{\"url\":" : "{\"url\":";
-    AppendJsonString(json, one.url);
-    json += ",\"content_type\":";
-    AppendJsonString(json, one.content_type);
-    json += '}';
-  }
-  return json + "]";
-}
-
 // Collects what Append writes, in one pass over the messages.
 class Appending {
  public:
@@ -312,6 +68,10 @@ class Appending {
     const auto at = conversations_.find(conversation_id);
     if (at != conversations_.end() && at->second.channel_found) at->second.changed = true;
   }
+  // The customers' consent changed: what they opted out of ends, and all of it is shown.
+  void TakeConsents(const std::set<RowId>& customers);
+  // The channel's auto-reply to a conversation's first message, through the sender.
+  absl::Status ReplyToFirst(const NewMessage& message, const AppendResult& result);
   absl::Status Write(pqxx::work& tx);
   int EmittedCount() const {
     return static_cast<int>(
@@ -338,7 +98,7 @@ class Appending {
   Array organizations_, ids_, conversation_ids_, channel_ids_, seqs_, directions_, authors_, kinds_,
       media_kinds_, bodies_, media_, statuses_, error_reasons_, error_messages_, simulated_, late_,
       from_, to_, account_sids_, message_sids_, call_sids_, segments_, users_, turns_, emit_again_,
-      not_after_, received_;
+      not_after_, received_, recovered_, call_statuses_, call_seconds_, parameters_;
   std::string error_reason_;  // Of the message being added.
 };
 
@@ -351,7 +111,7 @@ absl::StatusOr<AppendResult> Appending::Add(const NewMessage& message,
   }
   Conversation& conversation = at->second;
   const bool outbound = message.direction == v1::Message::DIRECTION_OUTBOUND;
-  if (outbound && conversation.medium == v1::MEDIUM_VOICE) {
+  if (outbound && conversation.medium == v1::MEDIUM_VOICE && !message.sent_by_twiml) {
     return InvalidArgument("MEDIUM_NOT_SENDABLE", "A call cannot be answered with a message.");
   }
   AppendResult result;
@@ -375,7 +135,7 @@ absl::StatusOr<AppendResult> Appending::Add(const NewMessage& message,
       return result;
     }
     conversation.ai_error.clear();
-  } else if (outbound && conversation.opted_out) {
+  } else if (outbound && conversation.opted_out && !message.sent_by_twiml) {
     return FailedPrecondition("OPTED_OUT",
                               "The customer opted out of messages. Only they can opt in again, by "
                               "writing START.");
@@ -399,10 +159,12 @@ absl::StatusOr<AppendResult> Appending::Add(const NewMessage& message,
   }
   *resource.mutable_status_time() = ToTimestamp(policy_.now);
   *resource.mutable_create_time() = ToTimestamp(message.received_at);
-  resource.set_late(message.late);
+  resource.set_recovered(message.recovered);
   resource.set_segments(message.segments);
   resource.set_message_sid(message.message_sid);
   resource.set_call_sid(message.call_sid);
+  resource.set_call_status(message.call_status);
+  resource.set_call_seconds(message.call_seconds);
   ++conversation.message_count;
   conversation.changed = conversation.shown_changed = true;
   conversation.traceparent = message.traceparent;
@@ -426,6 +188,35 @@ absl::StatusOr<AppendResult> Appending::Add(const NewMessage& message,
   return result;
 }
 
+void Appending::TakeConsents(const std::set<RowId>& customers) {
+  if (customers.empty()) return;
+  for (auto& [id, conversation] : conversations_) {
+    if (!customers.contains({conversation.organization_id, conversation.customer_number})) continue;
+    if (conversation.opted_out) Close(conversation.turns);
+    conversation.changed = conversation.shown_changed = true;
+  }
+}
+
+absl::Status Appending::ReplyToFirst(const NewMessage& message, const AppendResult& result) {
+  if (!message.may_reply_first || result.seq != 1) return absl::OkStatus();
+  const Conversation& conversation = conversations_.at(result.conversation_id);
+  // The AI gives its own answer.
+  if (conversation.first_message_reply.empty() || conversation.opted_out ||
+      conversation.Gate().Lets()) {
+    return absl::OkStatus();
+  }
+  NewMessage reply;
+  reply.organization_id = message.organization_id;
+  reply.message_id = AutoReplyMessageId(message.message_id);
+  reply.direction = v1::Message::DIRECTION_OUTBOUND;
+  reply.author = v1::Message::AUTHOR_SYSTEM;
+  reply.body =
+      FillAutoReply(conversation.first_message_reply, message.body, conversation.contact_name);
+  reply.received_at = policy_.now;
+  reply.traceparent = message.traceparent;
+  return Add(reply, result.conversation_id).status();
+}
+
 void Appending::AddInbound(const NewMessage& message, Conversation& conversation,
                            v1::Message& resource) {
   resource.set_status(message.simulated ? v1::Message::STATUS_SENT : v1::Message::STATUS_RECEIVED);
@@ -433,6 +224,10 @@ void Appending::AddInbound(const NewMessage& message, Conversation& conversation
   resource.set_from(conversation.customer_number);
   resource.set_to(message.business_number.empty() ? conversation.sender_number
                                                   : message.business_number);
+  resource.set_late(message.overtaken && conversation.last_inbound_at.has_value() &&
+                    message.received_at < *conversation.last_inbound_at);
+  conversation.last_inbound_at =
+      std::max(conversation.last_inbound_at.value_or(message.received_at), message.received_at);
   ++conversation.unread_count;
   if (conversation.medium == v1::MEDIUM_WHATSAPP && !message.simulated) {
     const Time until = message.received_at + kWhatsAppWindow;
@@ -453,7 +248,10 @@ void Appending::AddOutbound(const NewMessage& message, Conversation& conversatio
   resource.set_from(conversation.sender_number);
   resource.set_to(conversation.customer_number);
   resource.set_message_sid("");
-  if (conversation.customer_number.empty()) {
+  if (message.sent_by_twiml) {
+    resource.set_status(v1::Message::STATUS_SENT);
+    resource.set_from(message.business_number);
+  } else if (conversation.customer_number.empty()) {
     resource.set_status(v1::Message::STATUS_SENT);  // Stored and shown, never sent.
     resource.set_simulated(true);
   } else if (conversation.sender_number.empty() || conversation.account_sid.empty()) {
@@ -470,7 +268,7 @@ void Appending::AddOutbound(const NewMessage& message, Conversation& conversatio
     resource.set_status(v1::Message::STATUS_QUEUED);
   }
   // A person has answered, so the AI need not. Its own reply has closed its turn already.
-  if (message.turn_id.empty()) Close(conversation.turns);
+  if (message.author == v1::Message::AUTHOR_AGENT) Close(conversation.turns);
 }
 
 void Appending::AddRow(const NewMessage& message, const Conversation& conversation,
@@ -486,7 +284,7 @@ void Appending::AddRow(const NewMessage& message, const Conversation& conversati
   kinds_.Add(KindName(resource.kind()));
   media_kinds_.Add(MediumName(resource.medium()));
   bodies_.Add(resource.body());
-  media_.Add(MediaJson(message.media));
+  media_.Add(MediaJson(resource));
   statuses_.Add(StatusName(resource.status()));
   error_reasons_.Add(error_reason_);
   error_messages_.Add(resource.error_message());
@@ -498,6 +296,10 @@ void Appending::AddRow(const NewMessage& message, const Conversation& conversati
   message_sids_.Add(resource.message_sid());
   call_sids_.Add(resource.call_sid());
   segments_.Add(resource.segments());
+  recovered_.Add(resource.recovered());
+  call_statuses_.Add(CallStatusName(resource.call_status()));
+  call_seconds_.Add(resource.call_seconds());
+  parameters_.Add(message.parameters.empty() ? "{}" : message.parameters);
   users_.AddOrNull(message.user_id);
   turns_.AddOrNull(message.turn_id);
   if (sends) {
@@ -517,18 +319,21 @@ void Appending::InsertMessages(pqxx::work& tx) {
       "INSERT INTO messages (organization_id, id, conversation_id, channel_id, seq, direction, "
       "author, kind, medium, body, media, status, error_reason, error_message, simulated, late, "
       "from_number, to_number, account_sid, message_sid, call_sid, segments, user_id, turn_id, "
-      "emit_again_at, not_after, received_at, status_at) "
-      "SELECT *, $28::timestamptz FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], "
+      "emit_again_at, not_after, received_at, recovered, call_status, call_seconds, parameters, "
+      "status_at) SELECT *, $32::timestamptz FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], "
+      "$4::uuid[], "
       "$5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::jsonb[], "
       "$12::text[], $13::text[], $14::text[], $15::boolean[], $16::boolean[], $17::text[], "
       "$18::text[], $19::text[], $20::text[], $21::text[], $22::int[], $23::uuid[], $24::uuid[], "
-      "$25::timestamptz[], $26::timestamptz[], $27::timestamptz[])",
+      "$25::timestamptz[], $26::timestamptz[], $27::timestamptz[], $28::boolean[], $29::text[], "
+      "$30::int[], $31::jsonb[])",
       organizations_.str(), ids_.str(), conversation_ids_.str(), channel_ids_.str(), seqs_.str(),
       directions_.str(), authors_.str(), kinds_.str(), media_kinds_.str(), bodies_.str(),
       media_.str(), statuses_.str(), error_reasons_.str(), error_messages_.str(), simulated_.str(),
       late_.str(), from_.str(), to_.str(), account_sids_.str(), message_sids_.str(),
       call_sids_.str(), segments_.str(), users_.str(), turns_.str(), emit_again_.str(),
-      not_after_.str(), received_.str(), FormatTime(policy_.now));
+      not_after_.str(), received_.str(), recovered_.str(), call_statuses_.str(),
+      call_seconds_.str(), parameters_.str(), FormatTime(policy_.now));
 }
 
 void AddTurns(const Turns& turns, Array (&arrays)[6]) {
@@ -549,7 +354,7 @@ void AddTurns(const Turns& turns, Array (&arrays)[6]) {
 }
 
 void Appending::UpdateConversations(pqxx::work& tx) {
-  Array organizations, ids, last_seqs, counts, unread, last_messages, windows, errors;
+  Array organizations, ids, last_seqs, counts, unread, last_messages, windows, errors, inbound;
   Array turns[6];
   for (const auto& [id, conversation] : conversations_) {
     if (!conversation.changed) continue;
@@ -564,6 +369,11 @@ void Appending::UpdateConversations(pqxx::work& tx) {
     } else {
       windows.AddNull();
     }
+    if (conversation.last_inbound_at) {
+      inbound.Add(*conversation.last_inbound_at);
+    } else {
+      inbound.AddNull();
+    }
     AddTurns(conversation.turns, turns);
     errors.Add(conversation.ai_error);
   }
@@ -577,16 +387,18 @@ void Appending::UpdateConversations(pqxx::work& tx) {
       "ai_error = w.ai_error, pending_first_seq = w.pending_first_seq, "
       "pending_last_seq = w.pending_last_seq, pending_due_at = w.pending_due_at, "
       "open_turn_id = w.open_turn_id, open_last_seq = w.open_last_seq, "
-      "open_deadline = w.open_deadline "
+      "open_deadline = w.open_deadline, last_inbound_at = w.last_inbound_at "
       "FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::uuid[], "
       "$7::timestamptz[], $8::text[], $9::bigint[], $10::bigint[], $11::timestamptz[], "
-      "$12::uuid[], $13::bigint[], $14::timestamptz[]) "
+      "$12::uuid[], $13::bigint[], $14::timestamptz[], $16::timestamptz[]) "
       "w(org, id, last_seq, message_count, unread_count, last_message_id, whatsapp_window_until, "
       "ai_error, pending_first_seq, pending_last_seq, pending_due_at, open_turn_id, "
-      "open_last_seq, open_deadline) WHERE c.organization_id = w.org AND c.id = w.id",
+      "open_last_seq, open_deadline, last_inbound_at) WHERE c.organization_id = w.org AND c.id = "
+      "w.id",
       organizations.str(), ids.str(), last_seqs.str(), counts.str(), unread.str(),
       last_messages.str(), windows.str(), errors.str(), turns[0].str(), turns[1].str(),
-      turns[2].str(), turns[3].str(), turns[4].str(), turns[5].str(), FormatTime(policy_.now));
+      turns[2].str(), turns[3].str(), turns[4].str(), turns[5].str(), FormatTime(policy_.now),
+      inbound.str());
 }
 
 void Appending::UpdateContacts(pqxx::work& tx) {
@@ -672,19 +484,45 @@ absl::Status Appending::Write(pqxx::work& tx) {
   return absl::OkStatus();
 }
 
+struct Locked {
+  Conversations conversations;
+  std::set<RowId> consenting;  // Organization and number of the customers whose consent changed.
+};
+
+// Locks the conversations and those of the customers who consent, writes the consents, and reads
+// what surrounds the conversations: in this order everywhere.
+absl::StatusOr<Locked> LockAndConsent(pqxx::work& tx, std::set<RowId> to_lock,
+                                      std::span<const Consent> consents) {
+  if (!consents.empty()) {
+    std::set<RowId> customers;
+    for (const Consent& consent : consents) {
+      customers.emplace(consent.organization_id, consent.customer_number);
+    }
+    AddCustomersConversations(tx, customers, to_lock);
+  }
+  Locked locked;
+  locked.conversations = LockConversations(tx, to_lock);
+  if (!consents.empty()) locked.consenting = WriteConsents(tx, consents);
+  ReadFacts(tx, locked.conversations);
+  return locked;
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<AppendResult>> Append(pqxx::work& tx,
                                                  std::span<const NewMessage> messages,
-                                                 const AppendPolicy& policy) {
-  if (messages.empty()) return std::vector<AppendResult>();
+                                                 const AppendPolicy& policy,
+                                                 std::span<const Consent> consents) {
+  if (messages.empty() && consents.empty()) return std::vector<AppendResult>();
   PARLEY_ASSIGN_OR_RETURN(const std::vector<std::string> conversation_ids,
                           ResolveConversations(tx, messages));
   std::set<RowId> to_lock;
   for (std::size_t i = 0; i < messages.size(); ++i) {
     to_lock.emplace(messages[i].organization_id, conversation_ids[i]);
   }
-  Appending appending(policy, Lock(tx, to_lock));
+  PARLEY_ASSIGN_OR_RETURN(Locked locked, LockAndConsent(tx, std::move(to_lock), consents));
+  Appending appending(policy, std::move(locked.conversations));
+  appending.TakeConsents(locked.consenting);
   // Under the locks, so that of several transactions with one message the first has committed it.
   std::map<RowId, AppendResult> stored = FindStored(tx, messages);
   std::vector<AppendResult> results;
@@ -696,6 +534,7 @@ absl::StatusOr<std::vector<AppendResult>> Append(pqxx::work& tx,
       continue;
     }
     PARLEY_ASSIGN_OR_RETURN(AppendResult result, appending.Add(messages[i], conversation_ids[i]));
+    PARLEY_RETURN_IF_ERROR(appending.ReplyToFirst(messages[i], result));
     if (result.refused.empty()) {
       AppendResult repeat = result;
       repeat.duplicate = true;
@@ -717,7 +556,9 @@ absl::StatusOr<int> EmitDueTurns(pqxx::work& tx, std::span<const ConversationId>
   if (conversations.empty()) return 0;
   std::set<RowId> to_lock;
   for (const ConversationId& one : conversations) to_lock.emplace(one.organization_id, one.id);
-  Appending appending(policy, Lock(tx, to_lock));
+  Conversations locked = LockConversations(tx, to_lock);
+  ReadFacts(tx, locked);
+  Appending appending(policy, std::move(locked));
   for (const ConversationId& one : conversations) appending.Touch(one.id);
   PARLEY_RETURN_IF_ERROR(appending.Write(tx));
   return appending.EmittedCount();
@@ -728,6 +569,10 @@ std::string InboundMessageId(std::string_view account_sid, std::string_view sid)
 }
 
 std::string ReplyMessageId(std::string_view turn_id) { return DerivedId({"reply", turn_id}); }
+
+std::string AutoReplyMessageId(std::string_view inbound_message_id) {
+  return DerivedId({"auto-reply", inbound_message_id});
+}
 
 absl::Status PublishConversation(pqxx::work& tx, std::string_view organization_id,
                                  std::string_view conversation_id) {
@@ -758,30 +603,19 @@ absl::Status CloseTurns(pqxx::work& tx, std::string_view organization_id,
   return absl::OkStatus();
 }
 
+absl::StatusOr<int> SetConsents(pqxx::work& tx, std::span<const Consent> consents) {
+  if (consents.empty()) return 0;
+  PARLEY_ASSIGN_OR_RETURN(Locked locked, LockAndConsent(tx, {}, consents));
+  const AppendPolicy policy;
+  Appending appending(policy, std::move(locked.conversations));
+  appending.TakeConsents(locked.consenting);
+  PARLEY_RETURN_IF_ERROR(appending.Write(tx));
+  return static_cast<int>(locked.consenting.size());
+}
+
 absl::StatusOr<bool> SetConsent(pqxx::work& tx, const Consent& consent) {
-  const pqxx::result written = tx.exec_params(
-      "INSERT INTO suppressions AS s (organization_id, customer_number, opted_out, given_at, "
-      "source) VALUES ($1, $2, $3, $4, $5) "
-      "ON CONFLICT (organization_id, customer_number, business_number, messaging_service_sid) DO "
-      "UPDATE SET "
-      "opted_out = excluded.opted_out, given_at = excluded.given_at, source = excluded.source "
-      "WHERE s.given_at < excluded.given_at "
-      "RETURNING s.opted_out",
-      consent.organization_id, consent.customer_number, consent.opted_out,
-      FormatTime(consent.given_at), consent.source);
-  if (written.empty()) return false;
-  // The rows of all conversations with this customer, locked in the order of their ids.
-  const pqxx::result conversations = tx.exec_params(
-      "SELECT id FROM conversations WHERE organization_id = $1 AND customer_number = $2 "
-      "ORDER BY id FOR UPDATE",
-      consent.organization_id, consent.customer_number);
-  for (const pqxx::row& row : conversations) {
-    if (consent.opted_out) {
-      PARLEY_RETURN_IF_ERROR(CloseTurns(tx, consent.organization_id, row[0].c_str()));
-    }
-    PARLEY_RETURN_IF_ERROR(PublishConversation(tx, consent.organization_id, row[0].c_str()));
-  }
-  return true;
+  PARLEY_ASSIGN_OR_RETURN(const int changed, SetConsents(tx, {&consent, 1}));
+  return changed > 0;
 }
 
 }  // namespace parley::gateway::store

@@ -57,17 +57,28 @@ struct NewMessage {
 
   // Inbound. Simulated: shown as `sent`, never changes consent or WhatsApp's window.
   bool simulated = false;
-  bool late = false;  // Out of a spool, behind later ones.
+  // It did not come straight from its webhook: it is late if a later one is there already.
+  bool overtaken = false;
+  bool recovered = false;  // Out of Twilio's list.
   std::string account_sid;
   std::string business_number;  // Inbound: `to`. Outbound: the channel's number is used.
   std::string message_sid;
   std::string call_sid;
+  CallStatus call_status = v1::Message::CALL_STATUS_UNSPECIFIED;
+  int call_seconds = 0;
+  // What Twilio sent that has no column of its own, as a JSON object; may be empty.
+  std::string parameters;
   std::string profile_name;  // Names a contact that has no name yet.
   int segments = 0;
   // False for what must not start an AI turn: keywords, calls, messages that are too old.
   bool may_start_turn = true;
+  // True if the channel's auto-reply to a first message may follow it: a real text, no keyword,
+  // new.
+  bool may_reply_first = false;
 
   // Outbound.
+  // Twilio was told by TwiML to send it: it is only stored, as sent.
+  bool sent_by_twiml = false;
   std::string user_id;  // The agent; empty for the AI and for API keys.
   std::string turn_id;  // The AI's turn that it answers.
   // Instead of a message: the turn of `turn_id` ends without an answer. Why, for a person.
@@ -110,14 +121,28 @@ struct AppendResult {
   bool turn_emitted = false;  // A TurnReady left with it.
 };
 
-// One result for each message, in their order. Errors (nothing may be committed then):
-// kFailedPrecondition OPTED_OUT for an agent's message to a customer who opted out; kNotFound
-// CONVERSATION_NOT_FOUND or CHANNEL_NOT_FOUND; kInvalidArgument MEDIUM_NOT_SENDABLE for an outbound
-// call; and what the database says. kAlreadyExists messages_pkey: another transaction stored the
-// same id in another conversation meanwhile; run it again.
+// What a customer said to a sender; of one customer and sender the newest `given_at` wins.
+struct Consent {
+  std::string organization_id;
+  std::string customer_number;
+  std::string business_number = {};        // Empty, as below: for all senders.
+  std::string messaging_service_sid = {};  // May be empty.
+  bool opted_out = false;
+  Time given_at;
+  std::string source;  // "keyword", "api"
+};
+
+// One result for each message, in their order. The consents are written first, under the same
+// locks: opting out closes the customer's turns, and their conversations are published. Errors
+// (nothing may be committed then): kFailedPrecondition OPTED_OUT for an agent's message to a
+// customer who opted out; kNotFound CONVERSATION_NOT_FOUND or CHANNEL_NOT_FOUND; kInvalidArgument
+// MEDIUM_NOT_SENDABLE for an outbound call; and what the database says. kAlreadyExists
+// messages_pkey: another transaction stored the same id in another conversation meanwhile; run it
+// again.
 absl::StatusOr<std::vector<AppendResult>> Append(pqxx::work& tx,
                                                  std::span<const NewMessage> messages,
-                                                 const AppendPolicy& policy);
+                                                 const AppendPolicy& policy,
+                                                 std::span<const Consent> consents = {});
 
 // Opens the pending turns of these conversations where they are due (dispatcher). Needs
 // policy.turn_keys. Returns how many left.
@@ -131,6 +156,8 @@ absl::StatusOr<int> EmitDueTurns(pqxx::work& tx, std::span<const ConversationId>
 // Deterministic ids (DESIGN §4). `sid` is a message's or a call's.
 std::string InboundMessageId(std::string_view account_sid, std::string_view sid);
 std::string ReplyMessageId(std::string_view turn_id);
+// Of what answers an inbound message by itself.
+std::string AutoReplyMessageId(std::string_view inbound_message_id);
 
 // Says that a conversation changed (read, taken over, AI switched): its newest state goes out live.
 // Call after the change, in its transaction.
@@ -146,15 +173,8 @@ absl::Status PublishMessage(pqxx::work& tx, std::string_view organization_id,
 absl::Status CloseTurns(pqxx::work& tx, std::string_view organization_id,
                         std::string_view conversation_id);
 
-// A consent from a customer or the API, newest `given_at` wins. Opting out closes the customer's
-// turns in all their conversations and publishes those. True if it changed anything.
-struct Consent {
-  std::string organization_id;
-  std::string customer_number;
-  bool opted_out = false;
-  Time given_at;
-  std::string source;  // "keyword", "api"
-};
+// Consents alone. Returns how many changed anything.
+absl::StatusOr<int> SetConsents(pqxx::work& tx, std::span<const Consent> consents);
 absl::StatusOr<bool> SetConsent(pqxx::work& tx, const Consent& consent);
 
 }  // namespace parley::gateway::store

@@ -73,6 +73,22 @@ void AppendMessage(std::string& out, const v1::Message& message) {
   if (message.has_create_time()) members.When("createTime", message.create_time());
   members.Bool("late", message.late());
   members.Int32("segments", message.segments());
+  members.Bool("recovered", message.recovered());
+  members.Enum("callStatus", v1::Message::CallStatus_Name(message.call_status()));
+  members.Int32("callSeconds", message.call_seconds());
+  members.Text("price", message.price());
+  members.Text("priceUnit", message.price_unit());
+  if (message.has_erase_time()) members.When("eraseTime", message.erase_time());
+  std::string& parameters = members.Name("parameters");
+  parameters += '[';
+  for (int i = 0; i < message.parameters_size(); ++i) {
+    parameters += i == 0 ? "{" : ",{";
+    Members one(parameters);
+    one.Text("name", message.parameters(i).name());
+    one.Text("value", message.parameters(i).value());
+    parameters += '}';
+  }
+  parameters += ']';
   out += '}';
 }
 
@@ -128,6 +144,18 @@ void AppendJsonString(std::string& out, std::string_view text) {
     }
   }
   out += '"';
+}
+
+std::string MediaJson(const v1::Message& message) {
+  std::string json = "[";
+  for (const v1::MessageMedia& one : message.media()) {
+    json += json.size() > 1 ? ",{\"url\":" : "{\"url\":";
+    AppendJsonString(json, one.url());
+    json += ",\"content_type\":";
+    AppendJsonString(json, one.content_type());
+    json += '}';
+  }
+  return json + "]";
 }
 
 std::string LiveData(const v1::Message& message) {

@@ -19,6 +19,9 @@ std::string LiveData(const v1::Conversation& conversation);
 // The whole LiveEvent: {"number":"7","time":"…",…}.
 std::string NumberedLiveEvent(std::int64_t number, Time time, std::string_view data);
 
+// The column messages.media: [{"url":…,"content_type":…}].
+std::string MediaJson(const v1::Message& message);
+
 // Appends a JSON string with its quotes. `text` is valid UTF-8.
 void AppendJsonString(std::string& out, std::string_view text);
 

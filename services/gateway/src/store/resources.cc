@@ -13,7 +13,8 @@
   "m.id, m.conversation_id, m.channel_id, m.seq, m.direction, m.author, m.kind, m.medium, "     \
   "m.body, m.media, m.status, " MICROS("m.status_at") ", m.error_code, m.error_message, "       \
   "m.simulated, m.from_number, m.to_number, m.message_sid, m.call_sid, "                        \
-  MICROS("m.received_at") ", m.late, m.segments"
+  MICROS("m.received_at") ", m.late, m.segments, m.recovered, m.call_status, m.call_seconds, "    \
+  "m.price, m.price_unit, " MICROS("m.erased_at")
 
 namespace parley::gateway::store {
 namespace {
@@ -72,7 +73,9 @@ const char kMessageSelect[] = "SELECT " MESSAGE_COLUMNS " FROM messages m";
 const char kConversationSelect[] =
     "SELECT c.id, c.channel_id, k.id, k.display_name, c.customer_number, c.medium, "
     "c.message_count, c.unread_count, " MICROS("c.last_message_at") ", c.ai_enabled, "
-    "ch.ai_enabled, c.taken_over_at IS NOT NULL, coalesce(s.opted_out, false), "
+    "ch.ai_enabled, c.taken_over_at IS NOT NULL, "
+    "is_opted_out(c.organization_id, c.customer_number, CASE WHEN c.medium = 'whatsapp' "
+    "AND ch.whatsapp_number <> '' THEN ch.whatsapp_number ELSE ch.phone_number END), "
     "c.pending_first_seq IS NOT NULL OR c.open_turn_id IS NOT NULL, "
     MICROS("c.whatsapp_window_until") ", " MICROS("c.created_at") ", c.ai_error, "
     "c.organization_id, c.read_seq, c.last_seq, c.last_message_id IS NOT NULL, "
@@ -80,8 +83,6 @@ const char kConversationSelect[] =
     " FROM conversations c"
     " JOIN channels ch ON ch.organization_id = c.organization_id AND ch.id = c.channel_id"
     " LEFT JOIN contacts k ON k.organization_id = c.organization_id AND k.id = c.contact_id"
-    " LEFT JOIN suppressions s ON s.organization_id = c.organization_id"
-    " AND s.customer_number = c.customer_number AND c.customer_number <> ''"
     " LEFT JOIN messages m ON m.organization_id = c.organization_id AND m.id = c.last_message_id";
 
 const char kChannelSelect[] =
@@ -91,10 +92,9 @@ const char kChannelSelect[] =
     "ch.deleted_at IS NOT NULL, " MICROS("ch.created_at") ", ch.unclaimed FROM channels ch";
 
 const char kContactSelect[] =
-    "SELECT k.id, k.display_name, k.phone_number, k.email, coalesce(s.opted_out, false), "
-    MICROS("k.created_at")
-    " FROM contacts k LEFT JOIN suppressions s ON s.organization_id = k.organization_id"
-    " AND s.customer_number = k.phone_number";
+    "SELECT k.id, k.display_name, k.phone_number, k.email, "
+    "is_opted_out(k.organization_id, k.phone_number, ''), "
+    MICROS("k.created_at") " FROM contacts k";
 
 v1::Message ReadMessage(const pqxx::row& row, int first_column) {
   int at = first_column;
@@ -121,6 +121,12 @@ v1::Message ReadMessage(const pqxx::row& row, int first_column) {
   *message.mutable_create_time() = When(row, at++);
   message.set_late(Flag(row, at++));
   message.set_segments(Integer32(row, at++));
+  message.set_recovered(Flag(row, at++));
+  message.set_call_status(ParseCallStatus(row[at++].c_str()));
+  message.set_call_seconds(Integer32(row, at++));
+  message.set_price(Text(row, at++));
+  message.set_price_unit(Text(row, at++));
+  if (!row[at].is_null()) *message.mutable_erase_time() = When(row, at);
   return message;
 }
 

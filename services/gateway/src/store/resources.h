@@ -27,10 +27,10 @@ namespace parley::gateway::store {
 
 // FROM messages m.
 extern const char kMessageSelect[];
-inline constexpr int kMessageColumns = 22;
+inline constexpr int kMessageColumns = 28;
 v1::Message ReadMessage(const pqxx::row& row, int first_column = 0);
 
-// FROM conversations c, with its channel (ch), contact (k), suppression (s) and last message (m).
+// FROM conversations c, with its channel (ch), contact (k) and last message (m).
 extern const char kConversationSelect[];
 inline constexpr int kConversationColumns = 22 + kMessageColumns;
 v1::Conversation ReadConversation(const pqxx::row& row, int first_column = 0);
@@ -40,7 +40,7 @@ extern const char kChannelSelect[];
 inline constexpr int kChannelColumns = 18;
 v1::Channel ReadChannel(const pqxx::row& row, int first_column = 0);
 
-// FROM contacts k, with its suppression (s).
+// FROM contacts k.
 extern const char kContactSelect[];
 inline constexpr int kContactColumns = 6;
 v1::Contact ReadContact(const pqxx::row& row, int first_column = 0);

@@ -41,6 +41,17 @@ v1::Message WholeMessage() {
   *message.mutable_create_time() = ToTimestamp(kTime);
   message.set_late(true);
   message.set_segments(2);
+  message.set_recovered(true);
+  message.set_call_status(v1::Message::CALL_STATUS_NO_ANSWER);
+  message.set_call_seconds(61);
+  message.set_price("-0.00750");
+  message.set_price_unit("USD");
+  *message.mutable_erase_time() = ToTimestamp(kTime);
+  for (const char* name : {"FromCity", "AddOns"}) {
+    v1::MessageParameter& parameter = *message.add_parameters();
+    parameter.set_name(name);
+    parameter.set_value("a \"value\"");
+  }
   return message;
 }
 
