@@ -3,7 +3,10 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <atomic>
+#include <mutex>
 #include <nlohmann/json.hpp>
+#include <unordered_map>
 
 #include "absl/strings/cord.h"
 #include "libs/base/status.h"
@@ -16,26 +19,107 @@ constexpr std::size_t kDrainBytesMax = 1 << 20;
 // Marks an error after which the rest of the request cannot be told from the next one.
 constexpr char kCloseUrl[] = "parley/close-connection";
 
-std::pair<time_t, time_t> Split(std::chrono::milliseconds duration) {
-  return {duration.count() / 1000, duration.count() % 1000 * 1000};
-}
+constexpr std::chrono::milliseconds kIdleStep{100};
+// What a new connection has, when others wait, to begin its first request.
+constexpr std::chrono::milliseconds kFirstByteWait{1'000};
 }  // namespace
 
-// Only a subclass reaches the socket that a longer backlog has to be set on.
+// Counts what waits for a thread.
+class Server::Pool final : public httplib::ThreadPool {
+ public:
+  Pool(int threads, std::atomic<int>& waiting)
+      : httplib::ThreadPool(static_cast<std::size_t>(threads)), waiting_(waiting) {}
+
+  void enqueue(std::function<void()> work) override {
+    waiting_.fetch_add(1, std::memory_order_relaxed);
+    httplib::ThreadPool::enqueue([this, work = std::move(work)] {
+      waiting_.fetch_sub(1, std::memory_order_relaxed);
+      work();
+    });
+  }
+
+ private:
+  std::atomic<int>& waiting_;
+};
+
+// Only a subclass reaches the socket that a longer backlog has to be set on, and the loop over a
+// connection's requests.
 class Server::Listening final : public httplib::Server {
  public:
+  explicit Listening(const ServerOptions& options) : options_(options) {
+    new_task_queue = [this] { return new Pool(options_.connections_max, waiting_); };
+  }
+
   void WidenBacklog() { ::listen(svr_sock_, kBacklog); }
+
+ private:
+  bool process_and_close_socket(socket_t socket) override {
+    Connection connection(socket, options_.limits);
+    if (!Enter(connection.remote_address())) {
+      connection.Refuse(429, "TOO_MANY_CONNECTIONS", "This address has too many connections open.");
+      return false;
+    }
+    for (bool first = true; WaitForRequest(connection, first); first = false) {
+      connection.BeginRequest();
+      bool closed = false;
+      const bool served = process_request(connection, /*close_connection=*/false, closed, nullptr);
+      if (!connection.EndRequest() || !served || closed) break;
+    }
+    Leave(connection.remote_address());
+    return true;
+  }
+
+  // False once nothing came for long, the server stops, or the connection is closed or must make
+  // room.
+  bool WaitForRequest(Connection& connection, bool first) const {
+    const auto begun = std::chrono::steady_clock::now();
+    const auto deadline = begun + options_.keep_alive;
+    const auto makes_room = begun + (first ? kFirstByteWait : kIdleStep);
+    while (svr_sock_ != INVALID_SOCKET) {
+      switch (connection.WaitForRequest(kIdleStep)) {
+        case Connection::Waited::kRequest:
+          return true;
+        case Connection::Waited::kClosed:
+          return false;
+        case Connection::Waited::kNothing:
+          break;
+      }
+      const auto now = std::chrono::steady_clock::now();
+      const bool others_wait = waiting_.load(std::memory_order_relaxed) > 0;
+      if (now >= (others_wait ? std::min(makes_room, deadline) : deadline)) return false;
+    }
+    return false;
+  }
+
+  bool IsCounted(const std::string& address) const {
+    return options_.connections_per_address > 0 && !options_.proxies.Contain(address);
+  }
+
+  bool Enter(const std::string& address) {
+    if (!IsCounted(address)) return true;
+    const std::lock_guard lock(open_mutex_);
+    int& open = open_[address];
+    if (open >= options_.connections_per_address) return false;
+    ++open;
+    return true;
+  }
+
+  void Leave(const std::string& address) {
+    if (!IsCounted(address)) return;
+    const std::lock_guard lock(open_mutex_);
+    const auto found = open_.find(address);
+    if (--found->second == 0) open_.erase(found);
+  }
+
+  const ServerOptions& options_;
+  std::atomic<int> waiting_{0};
+  std::mutex open_mutex_;
+  std::unordered_map<std::string, int> open_;  // By address; at most as many as threads.
 };
 
 Server::Server(ServerOptions options)
-    : options_(std::move(options)), server_(std::make_unique<Listening>()) {
-  server_->new_task_queue = [threads = options_.connections_max] {
-    return new httplib::ThreadPool(static_cast<std::size_t>(threads));
-  };
-  const auto [read_s, read_us] = Split(options_.read_timeout);
-  const auto [write_s, write_us] = Split(options_.write_timeout);
-  server_->set_read_timeout(read_s, read_us);
-  server_->set_write_timeout(write_s, write_us);
+    : options_(std::move(options)), server_(std::make_unique<Listening>(options_)) {
+  // Only for the header that it writes; the loop above keeps the time.
   server_->set_keep_alive_timeout(std::max<time_t>(1, options_.keep_alive.count() / 1000));
   server_->set_keep_alive_max_count(1'000'000'000);
   server_->set_payload_max_length(options_.body_bytes_max);
@@ -171,13 +255,19 @@ void RespondError(httplib::Response& response, const absl::Status& status) {
     response.set_content(text, "application/json");
     return;
   }
+  RespondAndClose(response, http_status, std::move(text), "application/json");
+}
+
+void RespondAndClose(httplib::Response& response, int http_status, std::string body,
+                     const char* content_type) {
+  response.status = http_status;
   // cpp-httplib closes a connection only when writing fails: write all, then say that it failed.
   response.set_header("Connection", "close");
-  const std::size_t size = text.size();
+  const std::size_t size = body.size();
   response.set_content_provider(
-      size, "application/json",
-      [text = std::move(text)](std::size_t offset, std::size_t, httplib::DataSink& sink) {
-        sink.write(text.data() + offset, text.size() - offset);
+      size, content_type,
+      [body = std::move(body)](std::size_t offset, std::size_t, httplib::DataSink& sink) {
+        sink.write(body.data() + offset, body.size() - offset);
         return false;
       });
 }

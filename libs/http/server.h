@@ -1,8 +1,10 @@
 // cpp-httplib's server with the limits that every port of Parley has.
 //
 // Debian's 0.11.4 has traps that this class takes care of: a listen backlog of 5, Nagle's
-// algorithm, five requests for each connection, form bodies over 8 KiB refused. One thread serves
-// one open connection, so `connections_max` is the number of threads.
+// algorithm, five requests for each connection, form bodies over 8 KiB refused, no bound of a
+// request's time and headers (connection.h). One thread serves one open connection, so
+// `connections_max` is the number of threads; more connections wait for one, and idle ones make
+// room for them.
 #pragma once
 
 #include <httplib.h>
@@ -15,6 +17,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "libs/http/connection.h"
+#include "libs/http/forwarded.h"
 
 namespace parley::http {
 
@@ -25,9 +29,11 @@ struct ServerOptions {
   int connections_max = 64;
   // A hard stop of cpp-httplib itself, above what handlers allow with ReadBody.
   std::size_t body_bytes_max = 8 << 20;
-  std::chrono::milliseconds read_timeout{10'000};  // Between two reads of one request.
-  std::chrono::milliseconds write_timeout{10'000};
+  ConnectionLimits limits;
   std::chrono::milliseconds keep_alive{5'000};  // How long an idle connection stays.
+  // Open connections of one address; beyond it 429 and closed. 0: no limit.
+  int connections_per_address = 0;
+  TrustedProxies proxies;  // To them that limit does not apply.
 };
 
 // Register handlers on `routes()`, then Start(). Handlers run on the server's threads; exceptions
@@ -48,6 +54,7 @@ class Server {
 
  private:
   class Listening;
+  class Pool;
   const ServerOptions options_;
   std::unique_ptr<Listening> server_;
   std::thread thread_;
@@ -62,6 +69,11 @@ absl::StatusOr<std::string> ReadBody(const httplib::Request& request,
 // {"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": …, "details": [ErrorInfo]}}, as
 // google.rpc.Status is written in JSON, with the matching HTTP status.
 void RespondError(httplib::Response& response, const absl::Status& status);
+
+// Answers, and closes the connection after it: for requests whose end is not known, so that what
+// follows cannot be told from the next one.
+void RespondAndClose(httplib::Response& response, int http_status, std::string body,
+                     const char* content_type);
 
 // The HTTP status for one of our codes.
 int HttpStatus(const absl::Status& status);

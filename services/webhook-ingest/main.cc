@@ -28,6 +28,7 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   PARLEY_ASSIGN_OR_RETURN(const crypto::KeyRing keys,
                           crypto::KeyRing::FromFile(config.directory_key_file));
   PARLEY_ASSIGN_OR_RETURN(const std::string server_url, twilio::OriginAndPrefix(config.server_url));
+  PARLEY_ASSIGN_OR_RETURN(const auto proxies, http::TrustedProxies::Parse(config.trusted_proxies));
   PARLEY_ASSIGN_OR_RETURN(auto producer, kafka::Producer::Create({.brokers = config.kafka_brokers,
                                                                   .client_id = "webhook-ingest",
                                                                   .linger = config.kafka_linger}));
@@ -43,7 +44,10 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   http::Server server({.name = "webhooks",
                        .bind_address = config.bind_address,
                        .port = config.http_port,
-                       .connections_max = config.connections});
+                       .connections_max = config.connections,
+                       .limits = WebhookLimits(),
+                       .connections_per_address = config.connections_per_address,
+                       .proxies = proxies});
   RegisterRoutes(server.routes(), pipeline,
                  {.directory = [&] { return feed->Ready(); },
                   .kafka =
@@ -52,7 +56,7 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
                         return Unavailable("KAFKA_UNAVAILABLE",
                                            "Kafka does not acknowledge records in time.");
                       }},
-                 SystemClock());
+                 proxies, SystemClock());
   http::AdminServer admin(config.bind_address, config.admin_port,
                           {{"directory", [&] { return feed->Ready(); }}});
   PARLEY_RETURN_IF_ERROR(admin.Start());

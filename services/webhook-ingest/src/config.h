@@ -22,6 +22,8 @@ struct Config {
   std::string server_url = "http://127.0.0.1:8080";
   std::chrono::milliseconds acknowledge_within{2'000};
   int connections = 256;
+  int connections_per_address = 64;
+  std::string trusted_proxies = "127.0.0.0/8,::1";
   bool insecure_webhooks = false;
   std::string log_level = "info";
 
@@ -45,6 +47,10 @@ struct Config {
             "how long a webhook waits for Kafka before it is answered 503", {100, 10'000});
     v.Field("PARLEY_WEBHOOK_CONNECTIONS", connections,
             "open connections served at once, a thread each", {4, 4'096});
+    v.Field("PARLEY_WEBHOOK_CONNECTIONS_PER_ADDRESS", connections_per_address,
+            "open connections of one address that is no trusted proxy; 0: no limit", {0, 4'096});
+    v.Field("PARLEY_TRUSTED_PROXIES", trusted_proxies,
+            "networks (10.0.0.0/8,::1) whose X-Forwarded-* headers are believed");
     v.Field("PARLEY_INSECURE_WEBHOOKS", insecure_webhooks,
             "true: signatures are not checked; for experiments only, refused in production");
     v.Field("PARLEY_LOG_LEVEL", log_level, "debug, info, warning or error");

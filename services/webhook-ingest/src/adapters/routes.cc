@@ -14,10 +14,10 @@
 namespace parley::ingest {
 namespace {
 
-constexpr std::size_t kHeaderBytesMax = 8 << 10;
+constexpr std::chrono::milliseconds kRequestWithin{10'000};
+constexpr char kJson[] = "application/json";
 constexpr int kMethodNotAllowed = 405;
 constexpr int kUnsupportedMediaType = 415;
-constexpr int kHeadersTooLarge = 431;
 constexpr int kServiceUnavailable = 503;
 
 using webhooks::Kind;
@@ -94,22 +94,7 @@ std::string RefusalBody(const Route& route, const Refusal& refusal) {
 void Respond(const Route& route, const Refusal& refusal, httplib::Response& response) {
   response.status = refusal.http_status;
   if (refusal.http_status == kServiceUnavailable) response.set_header("Retry-After", "1");
-  response.set_content(RefusalBody(route, refusal), "application/json");
-}
-
-// For requests whose end is not known: what follows on the connection cannot be read.
-void RespondAndClose(const Route& route, const Refusal& refusal, httplib::Response& response) {
-  response.status = refusal.http_status;
-  response.set_header("Connection", "close");
-  std::string body = RefusalBody(route, refusal);
-  const std::size_t bytes = body.size();
-  // cpp-httplib closes a connection only when writing fails: write all, then say that it failed.
-  response.set_content_provider(
-      bytes, "application/json",
-      [body = std::move(body)](std::size_t offset, std::size_t, httplib::DataSink& sink) {
-        sink.write(body.data() + offset, body.size() - offset);
-        return false;
-      });
+  response.set_content(RefusalBody(route, refusal), kJson);
 }
 
 void CountRefusal(const Route& route, const std::string& reason, int http_status) {
@@ -121,12 +106,6 @@ void CountRefusal(const Route& route, const std::string& reason, int http_status
   telemetry::Info("refused", {{"path", route.path}, {"reason", reason}, {"status", http_status}});
 }
 
-std::size_t HeaderBytes(const httplib::Request& request) {
-  std::size_t bytes = request.target.size();
-  for (const auto& [name, value] : request.headers) bytes += name.size() + value.size() + 4;
-  return bytes;
-}
-
 // A header's value without copying it; empty if absent.
 std::string_view Header(const httplib::Request& request, const char* name) {
   const auto found = request.headers.find(name);
@@ -135,8 +114,9 @@ std::string_view Header(const httplib::Request& request, const char* name) {
 
 class Handler {
  public:
-  Handler(const Route& route, WebhookPipeline& pipeline, const Clock& clock)
-      : route_(route), pipeline_(pipeline), clock_(clock) {}
+  Handler(const Route& route, WebhookPipeline& pipeline, const http::TrustedProxies& proxies,
+          const Clock& clock)
+      : route_(route), pipeline_(pipeline), proxies_(proxies), clock_(clock) {}
 
   void Post(const httplib::Request& request, httplib::Response& response,
             const httplib::ContentReader& reader) const {
@@ -144,17 +124,16 @@ class Handler {
     if (request.is_multipart_form_data()) {  // The library does not hand out its bytes.
       const Refusal refusal{kUnsupportedMediaType, "CONTENT_TYPE",
                             std::string(webhooks::NoForm().message())};
-      RespondAndClose(route_, refusal, response);
+      http::RespondAndClose(response, refusal.http_status, RefusalBody(route_, refusal), kJson);
       CountRefusal(route_, refusal.reason, refusal.http_status);
       return;
     }
     const auto body = http::ReadBody(request, reader, twilio::kWebhookBodyBytesMax);
     if (!body.ok()) {
       if (route_.legacy) {
-        RespondAndClose(route_,
-                        {http::HttpStatus(body.status()), ErrorReason(body.status()),
-                         std::string(body.status().message())},
-                        response);
+        const Refusal refusal{http::HttpStatus(body.status()), ErrorReason(body.status()),
+                              std::string(body.status().message())};
+        http::RespondAndClose(response, refusal.http_status, RefusalBody(route_, refusal), kJson);
       } else {
         http::RespondError(response, body.status());  // Keeps the connection where it can go on.
       }
@@ -192,9 +171,6 @@ class Handler {
   }
 
   Outcome Ask(const httplib::Request& request, std::string_view body) const {
-    if (HeaderBytes(request) > kHeaderBytesMax) {
-      return Refusal{kHeadersTooLarge, "HEADERS_TOO_LARGE", "The headers exceed 8 KiB."};
-    }
     const webhooks::WebhookRequest webhook{
         .is_get = request.method == "GET",
         .target = request.target,
@@ -205,9 +181,17 @@ class Handler {
         .body = body,
         .received_at = clock_.Now(),
     };
+    http::Forwarded forwarded =
+        http::ReadForwarded(request.remote_addr,
+                            {.host = Header(request, "Host"),
+                             .forwarded_for = Header(request, "X-Forwarded-For"),
+                             .forwarded_proto = Header(request, "X-Forwarded-Proto"),
+                             .forwarded_host = Header(request, "X-Forwarded-Host"),
+                             .forwarded_port = Header(request, "X-Forwarded-Port")},
+                            proxies_);
     return pipeline_.Handle(route_.kind, webhook,
-                            {.remote_address = request.remote_addr,
-                             .requested_url = "",
+                            {.remote_address = std::move(forwarded.remote_address),
+                             .requested_url = std::move(forwarded.requested_url),
                              .each_header = [&request](Arrival::HeaderVisitor visit) {
                                for (const auto& [name, value] : request.headers) visit(name, value);
                              }});
@@ -215,6 +199,7 @@ class Handler {
 
   const Route& route_;
   WebhookPipeline& pipeline_;
+  const http::TrustedProxies& proxies_;
   const Clock& clock_;
 };
 
@@ -233,10 +218,18 @@ void RespondHealth(const HealthChecks& health, httplib::Response& response) {
 
 }  // namespace
 
+http::ConnectionLimits WebhookLimits() {
+  return {.head_within = kRequestWithin,
+          .request_within = kRequestWithin,
+          .write_timeout = kRequestWithin,
+          .target_bytes_max = 8 << 10,
+          .header_bytes_max = 8 << 10};
+}
+
 void RegisterRoutes(httplib::Server& server, WebhookPipeline& pipeline, HealthChecks health,
-                    const Clock& clock) {
+                    const http::TrustedProxies& proxies, const Clock& clock) {
   for (const Route& route : kRoutes) {
-    const Handler handler(route, pipeline, clock);
+    const Handler handler(route, pipeline, proxies, clock);
     server.Post(route.path, [handler](const httplib::Request& request, httplib::Response& response,
                                       const httplib::ContentReader& reader) {
       handler.Post(request, response, reader);

@@ -15,7 +15,11 @@ struct HealthChecks {
   std::function<absl::Status()> kafka;
 };
 
-// Registers every route. All arguments outlive the server.
+// What bounds a webhook: Twilio's own are far below.
+http::ConnectionLimits WebhookLimits();
+
+// Registers every route. All arguments outlive the server. `proxies` are believed about who called
+// and by which address.
 //
 //   /webhooks/twilio/{message,status,voice,recording}       GET and POST
 //   /api/webhooks/{sms,whatsapp,twilio/incoming}            as message (COMPATIBILITY.md)
@@ -23,6 +27,6 @@ struct HealthChecks {
 //   /api/webhooks/voice                                     as voice
 //   /api/webhooks/health                                    GET: 200 or 503 with the checks
 void RegisterRoutes(httplib::Server& server, WebhookPipeline& pipeline, HealthChecks health,
-                    const Clock& clock);
+                    const http::TrustedProxies& proxies, const Clock& clock);
 
 }  // namespace parley::ingest

@@ -21,7 +21,7 @@ class RoutesTest : public testing::Test {
     RegisterRoutes(server_.routes(), pipeline_,
                    {.directory = [this] { return directory_state_; },
                     .kafka = [this] { return kafka_state_; }},
-                   SystemClock());
+                   proxies_, SystemClock());
     EXPECT_TRUE(server_.Start().ok());
     client_ = std::make_unique<httplib::Client>("127.0.0.1", server_.port());
     client_->set_keep_alive(true);
@@ -37,13 +37,14 @@ class RoutesTest : public testing::Test {
                          webhook.content_type);
   }
 
+  const http::TrustedProxies proxies_ = *http::TrustedProxies::Parse("127.0.0.1");
   absl::Status directory_state_;
   absl::Status kafka_state_;
   FakeDirectory directory_;
   FakePublisher publisher_;
   WebhookPipeline pipeline_{
       {.verify = {.server_url = kServerUrl}}, directory_, publisher_, publisher_, SystemClock()};
-  http::Server server_{{.name = "test", .connections_max = 8}};
+  http::Server server_{{.name = "test", .connections_max = 8, .limits = WebhookLimits()}};
   std::unique_ptr<httplib::Client> client_;
 };
 
