@@ -26,6 +26,7 @@
 #include "libs/telemetry/log.h"
 #include "live/server.h"
 #include "projector/projector.h"
+#include "projector/quarantine.h"
 #include "relay/relay.h"
 #include "roles.h"
 
@@ -37,7 +38,7 @@ namespace {
 
 constexpr std::chrono::seconds kTopicsDeadline{60};
 constexpr int kWorkerConnections = 4;
-constexpr int kPipelineConnections = 7;  // Five topics of the projector; the dispatcher.
+constexpr int kPipelineConnections = 8;  // Six topics of the projector; the dispatcher.
 constexpr std::chrono::milliseconds kKafkaPing{800};
 
 postgres::PoolOptions PoolFor(const Config& config, const char* role, int connections) {
@@ -165,6 +166,10 @@ class PipelineRoles {
                                    .ai_provider = config.ai_provider},
               .append = append},
           pool_, *producer_, SystemClock());
+      quarantine_ = std::make_unique<projector::Quarantine>(
+          projector::QuarantineOptions{.brokers = config.kafka_brokers,
+                                       .webhooks_max = config.quarantine_webhooks},
+          pool_, *producer_);
     }
     if (roles.contains(Role::kDispatcher)) {
       dispatcher_ = std::make_unique<dispatcher::Dispatcher>(
@@ -177,12 +182,14 @@ class PipelineRoles {
   absl::Status Start() {
     if (relay_ != nullptr) relay_->Start();
     if (dispatcher_ != nullptr) dispatcher_->Start();
+    if (quarantine_ != nullptr) PARLEY_RETURN_IF_ERROR(quarantine_->Start());
     return projector_ != nullptr ? projector_->Start() : absl::OkStatus();
   }
 
   // Intake first, and the relay last: it publishes what the others still wrote.
   void Stop() {
     if (projector_ != nullptr) projector_->Stop();
+    if (quarantine_ != nullptr) quarantine_->Stop();
     if (dispatcher_ != nullptr) dispatcher_->Stop();
     if (relay_ != nullptr) relay_->Stop();
   }
@@ -195,6 +202,7 @@ class PipelineRoles {
   std::unique_ptr<redis::Publisher> publisher_;
   std::unique_ptr<relay::Relay> relay_;
   std::unique_ptr<projector::Projector> projector_;
+  std::unique_ptr<projector::Quarantine> quarantine_;
   std::unique_ptr<dispatcher::Dispatcher> dispatcher_;
 };
 

@@ -37,6 +37,7 @@ struct Config {
   std::chrono::seconds session_valid{30 * 24 * 3600};
   std::string outbound_allow;
   std::chrono::seconds reply_age_max{15 * 60};
+  int quarantine_webhooks = 10'000;
 
   // What existing installations call these (COMPATIBILITY §3).
   bool mock_mode = false;
@@ -93,6 +94,9 @@ struct Config {
             "host:port list that may be called although private, comma separated");
     v.Field("PARLEY_REPLY_AGE_MAX", reply_age_max,
             "older messages get neither auto-reply nor AI answer", {1'000, 86'400'000.0});
+    v.Field("PARLEY_QUARANTINE_WEBHOOKS", quarantine_webhooks,
+            "webhooks kept of each account whose signature did not verify; beyond it the oldest go",
+            {1, 1'000'000});
     v.Field("MOCK_MODE", mock_mode, "true: the simulator plays Twilio");
     v.Field("TWILIO_API_BASE_URL", twilio_api_base_url, "Twilio's address, or the simulator's");
     v.Field("TWILIO_ACCOUNT_SID", twilio_account_sid, "account that bootstrap connects");

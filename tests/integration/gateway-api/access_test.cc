@@ -204,6 +204,10 @@ TEST_F(AccessTest, EachMethodAsksForItsRole) {
       {"MessageService.GetMessage", Access::kViewer},
       {"MessageService.ListMessages", Access::kViewer},
       {"MessageService.SimulateInboundMessage", Access::kAgent},
+      {"QuarantineService.ListQuarantinedWebhooks", Access::kAgent},
+      {"QuarantineService.GetQuarantinedWebhook", Access::kAgent},
+      {"QuarantineService.ReleaseQuarantinedWebhooks", Access::kAdmin},
+      {"QuarantineService.DeleteQuarantinedWebhook", Access::kAdmin},
   };
   const Tenant tenant = gateway.NewTenant();
   const std::vector<std::pair<Access, std::string>> callers = {{Access::kPublic, ""},
@@ -294,7 +298,12 @@ TEST_F(AccessTest, ForeignIdsDoNotExist) {
                                           "TwilioAccountService.ConnectTwilioAccount",
                                           "ChannelService.ListChannels",
                                           "ContactService.CreateContact",
-                                          "ContactService.ListContacts"};
+                                          "ContactService.ListContacts",
+                                          // With foreign ids: quarantine_test.cc.
+                                          "QuarantineService.ListQuarantinedWebhooks",
+                                          "QuarantineService.GetQuarantinedWebhook",
+                                          "QuarantineService.ReleaseQuarantinedWebhooks",
+                                          "QuarantineService.DeleteQuarantinedWebhook"};
   for (const auto& [name, method] : gateway.methods().methods()) {
     EXPECT_TRUE(tried.contains(name) || nameless.contains(name.substr(service.size())))
         << name << " is new: try it with a foreign id";

@@ -111,7 +111,12 @@ TEST_F(TranscodingTest, EveryMethodAnswersAlikeOnBothWays) {
          {"from", "+15550007001"},
          {"medium", "MEDIUM_WHATSAPP"},
          {"body", "hi"}}}},
+      {"QuarantineService.ListQuarantinedWebhooks", {{{"pageSize", 1}}}},
+      {"QuarantineService.ReleaseQuarantinedWebhooks", {json::object()}},
       // Refused alike, the second time too.
+      {"QuarantineService.GetQuarantinedWebhook",
+       {{{"webhookId", "none"}, {"includeContent", true}}}},
+      {"QuarantineService.DeleteQuarantinedWebhook", {{{"webhookId", "none"}}}},
       {"SessionService.DeleteCurrentSession", {json::object()}},
       {"OrganizationService.DeleteApiKey", {{{"apiKeyId", "none"}}}},
       {"ChannelService.CreateChannel", {{{"channel", {{"displayName", "x"}}}}}},

@@ -11,6 +11,7 @@
 #include "parley/v1/conversation.pb.h"
 #include "parley/v1/message.pb.h"
 #include "parley/v1/organization.pb.h"
+#include "parley/v1/quarantine.pb.h"
 #include "parley/v1/session.pb.h"
 #include "parley/v1/twilio_account.pb.h"
 
@@ -66,5 +67,13 @@ Handler<v1::SendMessageRequest, v1::Message> SendMessage;
 Handler<v1::GetMessageRequest, v1::Message> GetMessage;
 Handler<v1::ListMessagesRequest, v1::ListMessagesResponse> ListMessages;
 Handler<v1::SimulateInboundMessageRequest, v1::Message> SimulateInboundMessage;
+
+// quarantine.cc
+Handler<v1::ListQuarantinedWebhooksRequest, v1::ListQuarantinedWebhooksResponse>
+    ListQuarantinedWebhooks;
+Handler<v1::GetQuarantinedWebhookRequest, v1::QuarantinedWebhook> GetQuarantinedWebhook;
+Handler<v1::ReleaseQuarantinedWebhooksRequest, v1::ReleaseQuarantinedWebhooksResponse>
+    ReleaseQuarantinedWebhooks;
+Handler<v1::DeleteQuarantinedWebhookRequest, Empty> DeleteQuarantinedWebhook;
 
 }  // namespace parley::gateway::api

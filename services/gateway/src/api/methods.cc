@@ -135,6 +135,11 @@ void AddMethods(rpc::MethodTable& table, Services& services) {
   add("MessageService.GetMessage", Access::kViewer, GetMessage);
   add("MessageService.ListMessages", Access::kViewer, ListMessages);
   add("MessageService.SimulateInboundMessage", Access::kAgent, SimulateInboundMessage);
+
+  add("QuarantineService.ListQuarantinedWebhooks", Access::kAgent, ListQuarantinedWebhooks);
+  add("QuarantineService.GetQuarantinedWebhook", Access::kAgent, GetQuarantinedWebhook);
+  add("QuarantineService.ReleaseQuarantinedWebhooks", Access::kAdmin, ReleaseQuarantinedWebhooks);
+  add("QuarantineService.DeleteQuarantinedWebhook", Access::kAdmin, DeleteQuarantinedWebhook);
 }
 
 void AddInterceptors(rpc::MethodTable& table, const Clock& clock) {
