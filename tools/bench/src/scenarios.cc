@@ -11,12 +11,14 @@
 #include <thread>
 #include <vector>
 
+#include "http_load.h"
 #include "libs/base/clock.h"
 #include "libs/base/id.h"
 #include "libs/base/shutdown.h"
 #include "libs/base/status.h"
 #include "libs/kafka/producer.h"
 #include "parley/events/v1/send_command.pb.h"
+#include "progress.h"
 
 namespace parley::bench {
 namespace {
@@ -28,42 +30,29 @@ constexpr int kSenderNumbers = 50;
 // How long after the last request an answer is waited for; what is missing then is an error.
 constexpr seconds kTailMax{60};
 
+// An operation is a webhook that was answered 2xx.
+void Add(const HttpOutcome& outcome, Samples& samples) {
+  if (outcome.status / 100 == 2) {
+    samples.micros.push_back(outcome.answered_us - outcome.due_us);
+  } else {
+    ++samples.errors;
+  }
+}
+
 std::int64_t NowMicros() { return ToMicros(SystemClock().Now()); }
 
-// "  webhooks: 3/10 s, 12,345 done" on one line of standard error, each second.
+// Shows `state` each second until it is destroyed.
 class ProgressLine {
  public:
   ProgressLine(std::string name, std::function<std::string()> state)
       : thread_([name = std::move(name), state = std::move(state)](std::stop_token stop) {
-          while (SleepFor(stop, seconds(1))) {
-            std::fprintf(stderr, "\r\033[K  %s: %s", name.c_str(), state().c_str());
-          }
-          std::fprintf(stderr, "\r\033[K");
+          while (SleepFor(stop, seconds(1))) ShowProgress(name, state());
+          EndProgress();
         }) {}
 
  private:
   std::jthread thread_;
 };
-
-httplib::Headers TwilioHeaders(const Webhook& webhook) {
-  return {{"X-Twilio-Signature", webhook.signature},
-          {"I-Twilio-Idempotency-Token", NewId()},
-          {"User-Agent", "TwilioProxy/1.1"}};
-}
-
-httplib::Client KeepAliveClient(const std::string& base) {
-  httplib::Client client(base);
-  client.set_keep_alive(true);
-  client.set_tcp_nodelay(true);
-  client.set_read_timeout(20, 0);
-  return client;
-}
-
-std::string Customer(std::int64_t number) {
-  char text[16];
-  std::snprintf(text, sizeof text, "+1555%07d", static_cast<int>(number % 10'000'000));
-  return text;
-}
 
 // Where answers are looked up by what names them.
 class Arrivals {
@@ -100,35 +89,34 @@ class Arrivals {
   Samples samples_;
 };
 
-// Sends webhooks at an even pace, whatever the answers take, from a few connections. `expect` hears
-// of each just before it leaves. Returns how many were not answered 2xx.
-std::int64_t SendPaced(const Target& target, const Load& load, const std::string& run,
-                       const std::function<void(std::int64_t, const std::string&)>& expect) {
-  constexpr int kConnections = 8;
-  std::atomic<std::int64_t> refused{0};
-  std::atomic<std::int64_t> next{0};
+// Sends webhooks at an even pace, whatever the answers take. `expect` hears of each just before it
+// leaves. Answers each one's latency from when it was due until its answer.
+absl::StatusOr<Samples> SendPaced(
+    const Target& target, const Load& load, const std::string& run,
+    const std::function<void(std::int64_t, const std::string&)>& expect) {
   const std::int64_t total = load.per_second * load.duration.count();
   const std::int64_t first_customer = NowMicros() / 1000;  // Others than the run before.
-  const auto begin = std::chrono::steady_clock::now();
-  std::vector<std::jthread> threads;
-  for (int i = 0; i < kConnections; ++i) {
-    threads.emplace_back([&] {
-      httplib::Client client = KeepAliveClient(target.webhooks_url);
-      for (std::int64_t n = next++; n < total; n = next++) {
-        std::this_thread::sleep_until(begin +
-                                      std::chrono::microseconds(n * 1'000'000 / load.per_second));
-        const std::string customer = Customer(first_customer + n);
-        const std::string text = run + "-" + std::to_string(n);
-        const Webhook webhook = MakeInbound(target, run, n, customer, text);
+  std::int64_t begun = 0;
+  Samples samples;
+  HttpLoad http(
+      {.url = target.webhooks_url,
+       .connections = load.connections,
+       .per_second = static_cast<double>(load.per_second)},
+      [&](int, std::string& request) {
+        if (begun == total) return HttpNext::kEnd;
+        const std::int64_t n = begun++;
+        const std::string customer = CustomerNumber(first_customer + n);
         expect(n, customer);
-        const auto answer = client.Post(webhook.path, TwilioHeaders(webhook), webhook.body,
-                                        "application/x-www-form-urlencoded");
-        if (!answer || answer->status / 100 != 2) ++refused;
-      }
-    });
-  }
-  threads.clear();  // Joins.
-  return refused;
+        request = SignedWebhook(target, {.sid = MessageSid(run, n),
+                                         .from = customer,
+                                         .to = target.phone_number,
+                                         .body = run + "-" + std::to_string(n)});
+        return HttpNext::kSend;
+      },
+      [&](const HttpOutcome& outcome) { Add(outcome, samples); });
+  PARLEY_RETURN_IF_ERROR(http.Run({}));
+  samples.seconds = static_cast<double>(load.duration.count());
+  return samples;
 }
 
 absl::Status SetAi(const Target& target, bool enabled) {
@@ -175,43 +163,39 @@ void WaitForTail(const Arrivals& arrivals) {
 
 }  // namespace
 
+absl::StatusOr<Samples> MeasureFlood(const Target& target, const Load& load,
+                                     const std::string& url) {
+  const std::string run = NewId();
+  std::int64_t begun = 0;
+  Samples samples;
+  const std::int64_t begin = SteadyMicros();
+  const std::int64_t end = begin + std::chrono::microseconds(load.duration).count();
+  HttpLoad http(
+      {.url = url, .connections = load.connections},
+      [&](int, std::string& request) {
+        if (SteadyMicros() >= end) return HttpNext::kEnd;
+        const std::int64_t n = begun++;
+        // Five hundred conversations, as a busy company has.
+        request = SignedWebhook(target, {.sid = MessageSid(run, n),
+                                         .from = CustomerNumber(n % 500),
+                                         .to = target.phone_number,
+                                         .body = "bench"});
+        return HttpNext::kSend;
+      },
+      [&](const HttpOutcome& outcome) { Add(outcome, samples); });
+  PARLEY_RETURN_IF_ERROR(http.Run({}));
+  samples.seconds = static_cast<double>(SteadyMicros() - begin) / 1e6;
+  return samples;
+}
+
 absl::StatusOr<Samples> MeasureWebhooks(const Target& target, const Load& load) {
   PARLEY_RETURN_IF_ERROR(SetAi(target, false));
-  const std::string run = NewId();
-  std::atomic<std::int64_t> next{0};
-  std::atomic<std::int64_t> done{0};
-  std::mutex mutex;
-  Samples all;
-  const auto begin = std::chrono::steady_clock::now();
-  const ProgressLine progress("webhooks", [&] { return std::to_string(done) + " acknowledged"; });
-  {
-    std::vector<std::jthread> threads;
-    for (int i = 0; i < load.connections; ++i) {
-      threads.emplace_back([&] {
-        httplib::Client client = KeepAliveClient(target.webhooks_url);
-        Samples mine;
-        while (std::chrono::steady_clock::now() - begin < load.duration) {
-          const std::int64_t n = next++;
-          // Five hundred conversations, as a busy company has.
-          const Webhook webhook = MakeInbound(target, run, n, Customer(n % 500), "bench");
-          const std::int64_t sent = NowMicros();
-          const auto answer = client.Post(webhook.path, TwilioHeaders(webhook), webhook.body,
-                                          "application/x-www-form-urlencoded");
-          if (answer && answer->status / 100 == 2) {
-            mine.micros.push_back(NowMicros() - sent);
-            ++done;
-          } else {
-            ++mine.errors;
-          }
-        }
-        mine.seconds =
-            std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-        const std::lock_guard lock(mutex);
-        all.Merge(mine);
-      });
-    }
-  }
-  return all;
+  return MeasureFlood(target, load, target.webhooks_url);
+}
+
+absl::StatusOr<Samples> MeasurePaced(const Target& target, const Load& load) {
+  PARLEY_RETURN_IF_ERROR(SetAi(target, false));
+  return SendPaced(target, load, NewId(), [](std::int64_t, const std::string&) {});
 }
 
 absl::StatusOr<Samples> MeasureSends(const Target& target, const Load& load, int latency_ms) {
@@ -244,7 +228,7 @@ absl::StatusOr<Samples> MeasureSends(const Target& target, const Load& load, int
     send.set_message_id(id);
     send.set_account_sid(target.account_sid);
     send.set_sender_number(number);
-    send.set_customer_number(Customer(i));
+    send.set_customer_number(CustomerNumber(i));
     send.set_medium(events::v1::MEDIUM_SMS);
     send.set_body(id);
     send.set_conversation_id(NewId());
@@ -311,16 +295,17 @@ absl::StatusOr<Samples> MeasureLive(const Target& target, const Load& load) {
   if (!connected) return Unavailable("NO_LIVE", "GET /v1/live does not answer 200.");
   const ProgressLine progress("webhook to live",
                               [&] { return std::to_string(arrivals.arrived()) + " seen"; });
-  SendPaced(target, load, run, [&](std::int64_t n, const std::string&) {
-    arrivals.Expect(run + "-" + std::to_string(n), NowMicros());
-  });
+  PARLEY_RETURN_IF_ERROR(SendPaced(target, load, run, [&](std::int64_t n, const std::string&) {
+                           arrivals.Expect(run + "-" + std::to_string(n), NowMicros());
+                         }).status());
   WaitForTail(arrivals);
   listener.request_stop();
   // One more message lets the listener see the stop.
   Load one = load;
   one.per_second = 1;
   one.duration = seconds(1);
-  SendPaced(target, one, NewId(), [](std::int64_t, const std::string&) {});
+  PARLEY_RETURN_IF_ERROR(
+      SendPaced(target, one, NewId(), [](std::int64_t, const std::string&) {}).status());
   return arrivals.Take(static_cast<double>(load.duration.count()));
 }
 
@@ -333,9 +318,10 @@ absl::StatusOr<Samples> MeasureAnswers(const Target& target, const Load& load) {
   {
     const ProgressLine progress("webhook to answer",
                                 [&] { return std::to_string(arrivals.arrived()) + " answered"; });
-    SendPaced(target, load, NewId(), [&](std::int64_t, const std::string& customer) {
-      arrivals.Expect(customer, NowMicros());
-    });
+    PARLEY_RETURN_IF_ERROR(
+        SendPaced(target, load, NewId(), [&](std::int64_t, const std::string& customer) {
+          arrivals.Expect(customer, NowMicros());
+        }).status());
     WaitForTail(arrivals);
   }
   ledger.reset();

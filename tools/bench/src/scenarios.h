@@ -23,6 +23,13 @@ struct Load {
 // webhook that was answered 2xx.
 absl::StatusOr<Samples> MeasureWebhooks(const Target& target, const Load& load);
 
+// The same requests to another address: a yardstick.
+absl::StatusOr<Samples> MeasureFlood(const Target& target, const Load& load,
+                                     const std::string& url);
+
+// Signed webhooks at an even pace (Load::per_second), each one's latency from when it was due.
+absl::StatusOr<Samples> MeasurePaced(const Target& target, const Load& load);
+
 // Send commands for many numbers, put into Kafka at once, until the last reached the simulator's
 // ledger. Latency is from the command's production to the request's arrival. Needs senders without
 // a rate (PARLEY_RATE_LONG_CODE=0).

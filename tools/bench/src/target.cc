@@ -2,6 +2,7 @@
 
 #include <httplib.h>
 
+#include <cstdio>
 #include <fstream>
 
 #include "libs/base/status.h"
@@ -83,32 +84,47 @@ absl::StatusOr<nlohmann::json> CallSimulator(const Target& target, const std::st
   return Call(target.twilio_url, Secret(), method, path, body);
 }
 
-Webhook MakeInbound(const Target& target, const std::string& run, std::int64_t number,
-                    const std::string& customer, const std::string& text) {
-  const std::string sid =
-      "SM" + crypto::Hex(crypto::Sha256(run + "/" + std::to_string(number))).substr(0, 32);
+std::string MessageSid(const std::string& run, std::int64_t number) {
+  return "SM" + crypto::Hex(crypto::Sha256(run + "/" + std::to_string(number))).substr(0, 32);
+}
+
+std::string CustomerNumber(std::int64_t number) {
+  char text[16];
+  std::snprintf(text, sizeof text, "+1555%07d", static_cast<int>(number % 10'000'000));
+  return text;
+}
+
+std::string SignedWebhook(const Target& target, const InboundText& text) {
+  constexpr const char* kPath = "/webhooks/twilio/message";
   twilio::FormParams params;
-  for (const auto& [name, value] : std::initializer_list<std::pair<const char*, std::string>>{
+  for (const auto& [name, value] : std::initializer_list<std::pair<const char*, std::string_view>>{
            {"ToCountry", "US"},
-           {"SmsMessageSid", sid},
+           {"SmsMessageSid", text.sid},
            {"NumMedia", "0"},
-           {"SmsSid", sid},
+           {"SmsSid", text.sid},
            {"SmsStatus", "received"},
-           {"Body", text},
+           {"Body", text.body},
            {"FromCountry", "US"},
-           {"To", target.phone_number},
+           {"To", text.to},
            {"NumSegments", "1"},
-           {"MessageSid", sid},
+           {"MessageSid", text.sid},
            {"AccountSid", target.account_sid},
-           {"From", customer},
+           {"From", text.from},
            {"ApiVersion", "2010-04-01"}}) {
     params.Add(name, value);
   }
-  Webhook webhook;
-  webhook.path = "/webhooks/twilio/message";
-  webhook.body = twilio::EncodeForm(params);
-  webhook.signature = twilio::Sign(target.public_url + webhook.path, params, target.auth_token);
-  return webhook;
+  const std::string body = twilio::EncodeForm(params);
+  const std::string_view hex = std::string_view(text.sid).substr(2);
+  std::string request = "POST ";
+  request.append(kPath).append(" HTTP/1.1\r\nHost: parley\r\nUser-Agent: TwilioProxy/1.1\r\n");
+  request.append("Accept: */*\r\nContent-Type: application/x-www-form-urlencoded\r\n");
+  request.append("X-Twilio-Signature: ")
+      .append(twilio::Sign(target.public_url + kPath, params, target.auth_token));
+  request.append("\r\nI-Twilio-Idempotency-Token: ").append(hex.substr(0, 8)).append("-");
+  request.append(hex.substr(8, 4)).append("-").append(hex.substr(12, 4)).append("-");
+  request.append(hex.substr(16, 4)).append("-").append(hex.substr(20));
+  request.append("\r\nContent-Length: ").append(std::to_string(body.size()));
+  return request.append("\r\n\r\n").append(body);
 }
 
 }  // namespace parley::bench

@@ -36,15 +36,22 @@ absl::StatusOr<nlohmann::json> CallApi(const Target& target, const std::string& 
 absl::StatusOr<nlohmann::json> CallSimulator(const Target& target, const std::string& method,
                                              const std::string& path, const nlohmann::json& body);
 
-// A webhook as Twilio sends it: path, body and headers.
-struct Webhook {
-  std::string path;
+// A text from a customer.
+struct InboundText {
+  std::string sid;
+  std::string from;
+  std::string to;
   std::string body;
-  std::string signature;
 };
 
-// A signed text from `customer` to the target's number; the SID follows from `number`.
-Webhook MakeInbound(const Target& target, const std::string& run, std::int64_t number,
-                    const std::string& customer, const std::string& text);
+// "SM" and 32 digits that follow from a run and a number in it.
+std::string MessageSid(const std::string& run, std::int64_t number);
+
+// "+1555…": customers of the tests.
+std::string CustomerNumber(std::int64_t number);
+
+// The text's webhook as Twilio sends it, signed with the account's token: a whole HTTP/1.1 request
+// for a connection to `webhooks_url`. The idempotency token follows from the SID.
+std::string SignedWebhook(const Target& target, const InboundText& text);
 
 }  // namespace parley::bench
