@@ -79,8 +79,10 @@ class Stack:
     password and the base URLs.
     """
 
-    def __init__(self, folder: Path, settings: dict[str, str] | None = None):
-        self.layout = Layout(data=folder, ports=Ports.free(), throwaway=True)
+    def __init__(
+        self, folder: Path, settings: dict[str, str] | None = None, build: Path = Layout.build
+    ):
+        self.layout = Layout(data=folder, ports=Ports.free(), build=build, throwaway=True)
         values = {**TEST_SETTINGS, **(settings or {})}
         self.installation = Installation(self.layout, Settings(self.layout, values))
         self._lifecycle = Lifecycle(self.installation, Progress(3, io.StringIO()))
@@ -90,7 +92,12 @@ class Stack:
     @classmethod
     def in_test_folder(cls, name: str = "e2e", settings: dict[str, str] | None = None) -> "Stack":
         """A stack under .local/test; what an earlier one left there is removed."""
-        stack = cls(CHECKOUT / ".local" / "test" / name, settings)
+        return cls.in_folder(CHECKOUT / ".local" / "test" / name, settings)
+
+    @classmethod
+    def in_folder(cls, folder: Path, settings=None, build: Path = Layout.build) -> "Stack":
+        """A stack in `folder`, whose old contents go; `build` holds the programs in bin/."""
+        stack = cls(folder, settings, build)
         stack.supervisor.end()
         postgres = infra.postgres_folder(stack.layout)
         shutil.rmtree(postgres.parent, ignore_errors=True)
