@@ -27,6 +27,26 @@ TEST(MessageWebhookUrl, AsksForRetries) {
             "https://h.example/webhooks/twilio/message#rc=5&rp=all");
 }
 
+TEST(VoiceWebhookUrl, AsksForRetriesToo) {
+  EXPECT_EQ(VoiceWebhookUrl("https://h.example"),
+            "https://h.example/webhooks/twilio/voice#rc=5&rp=all");
+  EXPECT_EQ(CallStatusUrl("https://h.example"),
+            "https://h.example/webhooks/twilio/status#rc=5&rp=all");
+}
+
+TEST(RecordingUrl, IsReadBackFromItsQuery) {
+  const CallParties parties{.business = "+15005550006", .customer = "+15005550010"};
+  const std::string url = RecordingUrl("https://h.example", parties);
+  const auto parts = SplitUrl(url);
+  ASSERT_TRUE(parts.ok());
+  EXPECT_EQ(parts->path, kRecordingWebhookPath);
+  EXPECT_EQ(parts->fragment, "rc=5&rp=all");
+  const auto query = ParseForm(parts->query);
+  ASSERT_TRUE(query.ok());
+  EXPECT_EQ(ParseCallParties(*query), parties);
+  EXPECT_EQ(ParseCallParties({}), CallParties());
+}
+
 TEST(ParseCallbackTarget, TakesACallbackWithoutTarget) {
   const auto target = ParseCallbackTarget({{"other", "1"}});
   ASSERT_TRUE(target.ok());

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "domain/trace.h"
 #include "fakes/fakes.h"
 #include "libs/base/id.h"
@@ -238,6 +240,23 @@ twilio::FormParams CallParams(std::string_view status = "ringing") {
           {"StirVerstat", "TN-Validation-Passed-A"}};
 }
 
+std::string AccountOf(const OutgoingRecord& record) {
+  events::v1::InboundRecord inbound;
+  events::v1::ConsentRecord consent;
+  events::v1::DeliveryStatusRecord status;
+  switch (record.topic) {
+    case Topic::kInbound:
+      return inbound.ParseFromString(record.value) ? inbound.account_sid() : "";
+    case Topic::kConsent:
+      return consent.ParseFromString(record.value) ? consent.account_sid() : "";
+    case Topic::kDeliveryStatus:
+      return status.ParseFromString(record.value) ? status.account_sid() : "";
+    case Topic::kQuarantine:
+      return "";
+  }
+  return "";
+}
+
 events::v1::InboundRecord OnlyInbound(const FakePublisher& publisher) {
   events::v1::InboundRecord record;
   EXPECT_EQ(publisher.records.size(), 1u);
@@ -326,6 +345,90 @@ TEST_F(PipelineTest, ARecordingFollowsItsCall) {
                    SignedPost(std::string(twilio::kRecordingWebhookPath), status, kTokenA)),
             "");
   EXPECT_EQ(publisher_.records.at(0).key, kAccountA + "/" + kCallSid);
+}
+
+// --- One account's valid signature reaches nothing of another's ---
+
+// `params` with some values replaced; A signs.
+struct Forgery {
+  const char* label;
+  webhooks::Kind kind;
+  twilio::FormParams params;
+  std::vector<twilio::FormParam> replaced;
+  const char* query;
+  const char* want;  // "": taken, as A's own.
+};
+
+TEST_F(PipelineTest, AnAccountsSignatureReachesNothingOfAnothers) {
+  using webhooks::Kind;
+  const std::string sid_of_b = "SM" + std::string(32, 'b');
+  const std::string call_of_b = "CA" + std::string(32, 'b');
+  const std::string service_of_b = "MG" + std::string(32, 'b');
+  const std::string status_query = "?message_id=" + NewId() + "&attempt=1";
+  const std::string recording_query = "?business=%2B15005550007&customer=%2B15005550010";
+  const twilio::FormParams message = MessageParams("STOP");
+  twilio::FormParams in_service = MessageParams("STOP");
+  in_service.Add("MessagingServiceSid", service_of_b);
+  const twilio::FormParams status = {{"AccountSid", kAccountA},
+                                     {"MessageSid", kMessageSid},
+                                     {"MessageStatus", "delivered"},
+                                     {"From", kNumberA},
+                                     {"To", kCustomer}};
+  const twilio::FormParams call = CallParams();
+  const twilio::FormParams recording = {
+      {"AccountSid", kAccountA}, {"CallSid", kCallSid}, {"RecordingStatus", "completed"}};
+  constexpr char kMismatch[] = "403 SIGNATURE_MISMATCH";
+  constexpr char kAnothers[] = "403 NUMBER_OF_ANOTHER_ACCOUNT";
+  const Forgery cases[] = {
+      {"message, AccountSid", Kind::kMessage, message, {{"AccountSid", kAccountB}}, "", kMismatch},
+      {"message, To", Kind::kMessage, message, {{"To", kNumberB}}, "", kAnothers},
+      {"message, From", Kind::kMessage, message, {{"From", kNumberB}}, "", ""},
+      {"message, MessageSid", Kind::kMessage, message, {{"MessageSid", sid_of_b}}, "", ""},
+      {"message, service", Kind::kMessage, in_service, {}, "", ""},
+      {"status, AccountSid", Kind::kStatus, status, {{"AccountSid", kAccountB}}, "", kMismatch},
+      {"status, From", Kind::kStatus, status, {{"From", kNumberB}}, "", kAnothers},
+      {"status, To", Kind::kStatus, status, {{"To", kNumberB}}, "", ""},
+      {"status, MessageSid", Kind::kStatus, status, {{"MessageSid", sid_of_b}}, "", ""},
+      {"status, message_id", Kind::kStatus, status, {}, status_query.c_str(), ""},
+      {"call, AccountSid", Kind::kVoice, call, {{"AccountSid", kAccountB}}, "", kMismatch},
+      {"call, To", Kind::kVoice, call, {{"To", kNumberB}}, "", kAnothers},
+      {"call, Called", Kind::kVoice, call, {{"Called", kNumberB}}, "", ""},
+      {"call, From", Kind::kVoice, call, {{"From", kNumberB}}, "", ""},
+      {"call, Caller", Kind::kVoice, call, {{"Caller", kNumberB}}, "", ""},
+      {"call, CallSid", Kind::kVoice, call, {{"CallSid", call_of_b}}, "", ""},
+      {"the end of a call, To", Kind::kStatus, call, {{"To", kNumberB}}, "", kAnothers},
+      {"a call by B, From",
+       Kind::kStatus,
+       call,
+       {{"From", kNumberB}, {"Direction", "outbound-api"}},
+       "",
+       kAnothers},
+      {"recording, AccountSid",
+       Kind::kRecording,
+       recording,
+       {{"AccountSid", kAccountB}},
+       "",
+       kMismatch},
+      {"recording, CallSid", Kind::kRecording, recording, {{"CallSid", call_of_b}}, "", ""},
+      {"recording, business", Kind::kRecording, recording, {}, recording_query.c_str(), kAnothers},
+  };
+  for (const Forgery& c : cases) {
+    publisher_.records.clear();
+    twilio::FormParams params;
+    for (const twilio::FormParam param : c.params) {
+      const auto replaced = std::find_if(c.replaced.begin(), c.replaced.end(),
+                                         [&](const auto& one) { return one.name == param.name; });
+      params.Add(param.name, replaced == c.replaced.end() ? param.value : replaced->value);
+    }
+    const SignedWebhook webhook = SignedPost(std::string("/x") + c.query, params, kTokenA);
+    EXPECT_EQ(Handle(c.kind, webhook), c.want) << c.label;
+    // What is taken acts as A's, whatever it names: readers apply it to rows of A alone.
+    EXPECT_EQ(publisher_.records.empty(), *c.want != '\0') << c.label;
+    for (const OutgoingRecord& record : publisher_.records) {
+      EXPECT_EQ(AccountOf(record), kAccountA) << c.label;
+      EXPECT_EQ(record.value.find(kAccountB), std::string::npos) << c.label;
+    }
+  }
 }
 
 // --- Quarantine ---

@@ -5,6 +5,7 @@
 
 #include "fakes/fakes.h"
 #include "libs/twilio/twiml.h"
+#include "parley/events/v1/quarantine.pb.h"
 
 namespace parley::ingest {
 namespace {
@@ -13,6 +14,8 @@ using webhooks::OutgoingRecord;
 using webhooks::Topic;
 
 using testing::HasSubstr;
+
+const std::string kCallSid = "CA" + std::string(32, 'c');
 
 class RoutesTest : public testing::Test {
  protected:
@@ -84,6 +87,80 @@ TEST_F(RoutesTest, TakesMessagesByGet) {
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->status, 200);
   EXPECT_EQ(publisher_.records.size(), 1u);
+}
+
+TEST_F(RoutesTest, EveryVoiceRouteAnswersTwiml) {
+  const twilio::FormParams params = {{"AccountSid", kAccountA}, {"CallSid", kCallSid},
+                                     {"From", kCustomer},       {"To", kNumberA},
+                                     {"CallStatus", "ringing"}, {"Direction", "inbound"}};
+  for (const char* path : {"/webhooks/twilio/voice", "/api/webhooks/voice"}) {
+    publisher_.records.clear();
+    const auto answer = Post(SignedPost(path, params, kTokenA));
+    ASSERT_TRUE(answer) << path;
+    EXPECT_EQ(answer->status, 200) << path;
+    EXPECT_THAT(answer->body, HasSubstr("<Say>")) << path;
+    EXPECT_EQ(answer->get_header_value("Content-Type"), "text/xml") << path;
+    EXPECT_EQ(publisher_.Of(Topic::kInbound).size(), 1u) << path;
+  }
+}
+
+TEST_F(RoutesTest, RecordingsAreTaken) {
+  const twilio::FormParams params = {
+      {"AccountSid", kAccountA}, {"CallSid", kCallSid}, {"RecordingStatus", "completed"}};
+  const auto answer = Post(SignedPost("/webhooks/twilio/recording", params, kTokenA));
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 200);
+  EXPECT_EQ(answer->body, "");
+  EXPECT_EQ(publisher_.Of(Topic::kInbound).size(), 1u);
+}
+
+TEST_F(RoutesTest, EveryRouteTakesGet) {
+  const twilio::FormParams call = {{"AccountSid", kAccountA}, {"CallSid", kCallSid},
+                                   {"From", kCustomer},       {"To", kNumberA},
+                                   {"CallStatus", "ringing"}, {"RecordingStatus", "absent"}};
+  twilio::FormParams everything = call;
+  for (const twilio::FormParam param : MessageParams()) {
+    if (!everything.Has(param.name)) everything.Add(param.name, param.value);
+  }
+  everything.Add("MessageStatus", "received");
+  const std::string query = "?" + twilio::EncodeForm(everything);
+  for (const char* path :
+       {"/webhooks/twilio/message", "/webhooks/twilio/status", "/webhooks/twilio/voice",
+        "/webhooks/twilio/recording", "/api/webhooks/sms", "/api/webhooks/whatsapp",
+        "/api/webhooks/voice", "/api/webhooks/twilio", "/api/webhooks/twilio/incoming"}) {
+    publisher_.records.clear();
+    const std::string target = path + query;
+    const auto answer = client_->Get(
+        target, {{"X-Twilio-Signature", twilio::Sign(kServerUrl + target, {}, kTokenA)}});
+    ASSERT_TRUE(answer) << path;
+    EXPECT_EQ(answer->status, 200) << path << " " << answer->body;
+    EXPECT_EQ(publisher_.records.size(), 1u) << path;
+  }
+}
+
+TEST_F(RoutesTest, ATrustedProxySaysWhichAddressWasAskedFor) {
+  const SignedWebhook webhook =
+      SignedPost(kMessageTarget, MessageParams(), kTokenA, "https://tunnel.example.com");
+  const httplib::Headers proxied = {{"X-Twilio-Signature", webhook.signature},
+                                    {"X-Forwarded-Proto", "https"},
+                                    {"X-Forwarded-Host", "tunnel.example.com"},
+                                    {"X-Forwarded-For", "203.0.113.7"}};
+  const auto post = [&](httplib::Client& client) {
+    return client.Post(webhook.target, proxied, webhook.body, webhook.content_type);
+  };
+  EXPECT_EQ(post(*client_)->status, 200);
+  // From anybody else the same headers say nothing.
+  const http::TrustedProxies nobody;
+  http::Server server({.name = "strict", .connections_max = 2});
+  RegisterRoutes(server.routes(), pipeline_, {}, nobody, SystemClock());
+  ASSERT_TRUE(server.Start().ok());
+  httplib::Client stranger("127.0.0.1", server.port());
+  EXPECT_EQ(post(stranger)->status, 403);
+  ASSERT_EQ(publisher_.tried.size(), 1u);
+  events::v1::QuarantineRecord record;
+  ASSERT_TRUE(record.ParseFromString(publisher_.tried[0].value));
+  EXPECT_EQ(record.remote_address(), "127.0.0.1");
+  EXPECT_GE(record.headers_size(), 4);
 }
 
 TEST_F(RoutesTest, RefusalsCarryTheirReasonInBothForms) {

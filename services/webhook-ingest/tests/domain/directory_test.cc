@@ -60,6 +60,39 @@ TEST(DirectoryBook, TellsWhoseANumberIs) {
   EXPECT_FALSE(directory->IsClaimedElsewhere(kAccountA, kNobodys));
 }
 
+TEST(DirectoryBook, WhatTookItselfInClaimsNothing) {
+  const crypto::KeyRing keys = TestKeys();
+  DirectoryBook book(keys);
+  auto taken_in = NumberRecord(kAccountA, kNumberA);
+  taken_in.mutable_number()->set_unclaimed(true);
+  Put(book, taken_in);
+  // Neither against another account …
+  EXPECT_FALSE(book.Snapshot()->IsClaimedElsewhere(kAccountB, kNumberA));
+  // … nor for its own, once another account claims the number.
+  Put(book, NumberRecord(kAccountB, kNumberA));
+  EXPECT_TRUE(book.Snapshot()->IsClaimedElsewhere(kAccountA, kNumberA));
+  EXPECT_FALSE(book.Snapshot()->IsClaimedElsewhere(kAccountB, kNumberA));
+  // It is known all the same.
+  EXPECT_NE(book.Snapshot()->FindNumber(kAccountA, kNumberA), nullptr);
+}
+
+TEST(DirectoryBook, KnowsTheTimeZonesOfItsNumbers) {
+  const crypto::KeyRing keys = TestKeys();
+  DirectoryBook book(keys);
+  const std::pair<const char*, const char*> cases[] = {{"Europe/Berlin", "Europe/Berlin"},
+                                                       {"", "UTC"},
+                                                       {"Mars/Olympus", "UTC"},
+                                                       {"../../etc/passwd", "UTC"}};
+  std::int64_t version = 1;
+  for (const auto& [name, want] : cases) {
+    auto number = NumberRecord(kAccountA, kNumberA, version++);
+    number.mutable_number()->mutable_twiml()->mutable_office_hours()->set_time_zone(name);
+    Put(book, number);
+    EXPECT_EQ(book.Snapshot()->FindNumber(kAccountA, kNumberA)->time_zone.name(), want) << name;
+  }
+  EXPECT_EQ(book.unknown_time_zones(), 1u);
+}
+
 TEST(DirectoryBook, SnapshotsDoNotChange) {
   const crypto::KeyRing keys = TestKeys();
   DirectoryBook book(keys);
