@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "adapters/directory_feed.h"
+#include "adapters/durable_publisher.h"
 #include "adapters/kafka_publisher.h"
 #include "adapters/routes.h"
 #include "adapters/snapshot_file.h"
@@ -18,28 +19,40 @@
 #include "libs/kafka/producer.h"
 #include "libs/telemetry/log.h"
 #include "pipeline.h"
+#include "spool/replay.h"
 
 namespace parley::ingest {
 namespace {
 
 constexpr std::chrono::minutes kInsecureWarningEvery{1};
+// What may wait in the producer while Kafka is away: records that went to the spool since, and the
+// beginning of the replay.
+constexpr int kQueuedKib = 16 << 10;
 
 absl::Status Serve(const Config& config, Shutdown& shutdown) {
   PARLEY_ASSIGN_OR_RETURN(const crypto::KeyRing keys,
                           crypto::KeyRing::FromFile(config.directory_key_file));
   PARLEY_ASSIGN_OR_RETURN(const std::string server_url, twilio::OriginAndPrefix(config.server_url));
   PARLEY_ASSIGN_OR_RETURN(const auto proxies, http::TrustedProxies::Parse(config.trusted_proxies));
+  Circuit circuit;  // Before the producer, whose last callbacks speak to it.
+  PARLEY_ASSIGN_OR_RETURN(
+      auto spool, Spool::Open({.folder = config.data_dir + "/spool",
+                               .bytes_max = static_cast<std::uint64_t>(config.spool_mib_max) << 20},
+                              SystemFiles(), SystemClock()));
   PARLEY_ASSIGN_OR_RETURN(auto producer, kafka::Producer::Create({.brokers = config.kafka_brokers,
                                                                   .client_id = "webhook-ingest",
-                                                                  .linger = config.kafka_linger}));
+                                                                  .linger = config.kafka_linger,
+                                                                  .queued_kib_max = kQueuedKib}));
   const SnapshotFile snapshot(config.data_dir, keys);
   PARLEY_ASSIGN_OR_RETURN(auto feed, DirectoryFeed::Start({.brokers = config.kafka_brokers}, keys,
                                                           snapshot, *producer, SystemClock()));
-  KafkaPublisher publisher(*producer);
+  KafkaPublisher to_kafka(*producer);
+  DurablePublisher publisher(to_kafka, *spool, circuit);
+  const Replay replay(ReplayOptions(), *spool, to_kafka, circuit, SystemClock());
   WebhookPipeline pipeline(
       {.verify = {.server_url = server_url, .check_signatures = !config.insecure_webhooks},
        .acknowledge_within = config.acknowledge_within},
-      *feed, publisher, publisher, SystemClock());
+      *feed, publisher, to_kafka, SystemClock());
 
   http::Server server({.name = "webhooks",
                        .bind_address = config.bind_address,
@@ -48,17 +61,13 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
                        .limits = WebhookLimits(),
                        .connections_per_address = config.connections_per_address,
                        .proxies = proxies});
-  RegisterRoutes(server.routes(), pipeline,
-                 {.directory = [&] { return feed->Ready(); },
-                  .kafka =
-                      [&] {
-                        if (publisher.Healthy()) return feed->KafkaReachable();
-                        return Unavailable("KAFKA_UNAVAILABLE",
-                                           "Kafka does not acknowledge records in time.");
-                      }},
-                 proxies, SystemClock());
+  RegisterRoutes(
+      server.routes(), pipeline,
+      {.directory = [&] { return feed->Ready(); }, .kafka = [&] { return publisher.Health(); }},
+      proxies, SystemClock());
   http::AdminServer admin(config.bind_address, config.admin_port,
-                          {{"directory", [&] { return feed->Ready(); }}});
+                          {{"directory", [&] { return feed->Ready(); }},
+                           {"durable", [&] { return publisher.Health(); }}});
   PARLEY_RETURN_IF_ERROR(admin.Start());
   PARLEY_RETURN_IF_ERROR(server.Start());
   telemetry::Info("started", {{"server_url", server_url}});
@@ -72,9 +81,6 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   telemetry::Info("stopping");
   server.Stop();  // Requests under way end first; then what they use is taken down.
   admin.Stop();
-  // The producer's last callbacks speak to the publisher, which is still there.
-  feed.reset();
-  producer.reset();
   return absl::OkStatus();
 }
 

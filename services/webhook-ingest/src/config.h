@@ -21,6 +21,7 @@ struct Config {
   std::string data_dir = ".local/data/webhook-ingest";
   std::string server_url = "http://127.0.0.1:8080";
   std::chrono::milliseconds acknowledge_within{2'000};
+  int spool_mib_max = 1'024;
   int connections = 256;
   int connections_per_address = 64;
   std::string trusted_proxies = "127.0.0.0/8,::1";
@@ -40,11 +41,16 @@ struct Config {
             "how long a record waits for others to share its batch", {0, 5});
     v.Required("PARLEY_DIRECTORY_KEY_FILE", directory_key_file,
                "file with lines of <key id>:<32 bytes, base64>; opens the accounts' credentials");
-    v.Field("PARLEY_DATA_DIR", data_dir, "folder of the directory's snapshot; created if missing");
+    v.Field(
+        "PARLEY_DATA_DIR", data_dir,
+        "folder of the directory's snapshot and of the spool; created if missing, this process's "
+        "alone");
     v.Field("SERVER_URL", server_url,
             "public address that Twilio calls, which its signatures cover; https in production");
     v.Field("PARLEY_WEBHOOK_ACKNOWLEDGE_WITHIN", acknowledge_within,
-            "how long a webhook waits for Kafka before it is answered 503", {100, 10'000});
+            "how long a webhook waits for Kafka before it goes to the spool", {100, 5'000});
+    v.Field("PARLEY_SPOOL_MIB_MAX", spool_mib_max,
+            "size of the spool; beyond it webhooks get 503 while Kafka is away", {16, 1'048'576});
     v.Field("PARLEY_WEBHOOK_CONNECTIONS", connections,
             "open connections served at once, a thread each", {4, 4'096});
     v.Field("PARLEY_WEBHOOK_CONNECTIONS_PER_ADDRESS", connections_per_address,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 
 #include "absl/status/status.h"
@@ -14,10 +15,24 @@ namespace parley::ingest {
 class RecordPublisher {
  public:
   virtual ~RecordPublisher() = default;
-  // OK: every in-sync replica has the record. Any error: it may or may not be there; whoever
-  // reads it must take repeats. Blocks until then, at most until `deadline`.
+  // OK: the record is durable, and will be in Kafka behind all that were published for its key
+  // before. Any error: it may or may not be there; whoever reads it must take repeats. Waits for
+  // Kafka until `deadline` at most, and then a little for the disk.
   virtual absl::Status Publish(webhooks::OutgoingRecord record,
                                std::chrono::steady_clock::time_point deadline) = 0;
+};
+
+// Kafka, as the publisher and the spool's replay see it. Thread-safe.
+class RecordProducer {
+ public:
+  virtual ~RecordProducer() = default;
+  // Told once for each record that was queued, on any thread: it must be quick and never block.
+  // OK: every in-sync replica has it. kInvalidArgument: Kafka refuses it for good. Anything else:
+  // Kafka may have it all the same.
+  using Delivered = std::function<void(const absl::Status&)>;
+  // Queues a copy. Records of one key that are queued are delivered in this order or not at all. On
+  // an error `delivered` is not called.
+  virtual absl::Status Produce(const webhooks::OutgoingRecord& record, Delivered delivered) = 0;
 };
 
 // Takes records whose loss is no harm: what was refused anyway. Thread-safe.

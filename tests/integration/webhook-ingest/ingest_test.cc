@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "adapters/directory_feed.h"
+#include "adapters/durable_publisher.h"
 #include "adapters/kafka_publisher.h"
 #include "adapters/routes.h"
 #include "adapters/snapshot_file.h"
@@ -20,6 +21,7 @@
 #include "parley/events/v1/delivery_status.pb.h"
 #include "parley/events/v1/inbound.pb.h"
 #include "pipeline.h"
+#include "spool/replay.h"
 #include "tests/integration/libs/environment.h"
 
 namespace parley::ingest {
@@ -42,20 +44,28 @@ class Ingest {
                                    .topic = directory_topic,
                                    .snapshot_every = 1ms},
                                   keys, snapshot_, *producer_, SystemClock());
-    publisher_.emplace(*producer_);
+    spool_ = *Spool::Open({.folder = folder + "/spool"}, SystemFiles(), SystemClock());
+    to_kafka_.emplace(*producer_);
+    publisher_.emplace(*to_kafka_, *spool_, circuit_);
+    replay_.emplace(ReplayOptions(), *spool_, *to_kafka_, circuit_, SystemClock());
     pipeline_.emplace(PipelineOptions{.verify = {.server_url = kServerUrl},
                                       .acknowledge_within = acknowledge_within},
-                      *feed_, *publisher_, SystemClock());
+                      *feed_, *publisher_, *to_kafka_, SystemClock());
     server_.emplace(http::ServerOptions{.name = "test", .connections_max = 16});
     RegisterRoutes(server_->routes(), *pipeline_,
                    {.directory = [this] { return feed_->Ready(); },
-                    .kafka = [this] { return feed_->KafkaReachable(); }},
-                   SystemClock());
+                    .kafka = [this] { return publisher_->Health(); }},
+                   proxies_, SystemClock());
     EXPECT_TRUE(server_->Start().ok());
     client_.emplace("127.0.0.1", server_->port());
     client_->set_read_timeout(30s);
   }
-  ~Ingest() { server_->Stop(); }
+  ~Ingest() {
+    server_->Stop();
+    replay_.reset();
+    feed_.reset();
+    producer_.reset();
+  }
 
   httplib::Result Post(const SignedWebhook& webhook) {
     return client_->Post(webhook.target,
@@ -65,12 +75,18 @@ class Ingest {
   }
   httplib::Client& client() { return *client_; }
   DirectoryFeed& feed() { return *feed_; }
+  Spool& spool() { return *spool_; }
 
  private:
+  const http::TrustedProxies proxies_;
   const SnapshotFile snapshot_;
   std::unique_ptr<kafka::Producer> producer_;
   std::unique_ptr<DirectoryFeed> feed_;
-  std::optional<KafkaPublisher> publisher_;
+  Circuit circuit_;
+  std::unique_ptr<Spool> spool_;
+  std::optional<KafkaPublisher> to_kafka_;
+  std::optional<DurablePublisher> publisher_;
+  std::optional<Replay> replay_;
   std::optional<WebhookPipeline> pipeline_;
   std::optional<http::Server> server_;
   std::optional<httplib::Client> client_;
@@ -276,23 +292,35 @@ TEST_F(IngestTest, FollowsTheDirectoryAndPassesByWhatItCannotRead) {
   EXPECT_EQ(value, "\xff\xff not a record");
 }
 
-TEST_F(IngestTest, WithKafkaAwayItKnowsTheAccountsButAnswers503) {
+TEST_F(IngestTest, WithKafkaAwayWebhooksGoToTheSpoolAndThenToKafka) {
   PublishDirectory();
   {
     Ingest before(Brokers(), topic_, folder_, keys_);
     ASSERT_TRUE(Eventually([&] { return before.feed().Ready().ok(); }));
   }
-  Ingest ingest(kAwayBrokers, topic_, folder_, keys_, /*acknowledge_within=*/200ms);
-  // At once, out of the snapshot.
-  EXPECT_TRUE(ingest.feed().Ready().ok()) << ingest.feed().Ready();
-  EXPECT_EQ(ingest.Post(SignedPost(kMessageTarget, Message("x", RandomMessage()), kTokenB))->status,
-            403);
-  const auto answer =
-      ingest.Post(SignedPost(kMessageTarget, Message("x", RandomMessage()), kTokenA));
-  ASSERT_TRUE(answer);
-  EXPECT_EQ(answer->status, 503);
-  EXPECT_THAT(answer->body, HasSubstr("NOT_DURABLE"));
-  EXPECT_EQ(ingest.client().Get("/api/webhooks/health")->status, 503);
+  const std::string first = RandomMessage();
+  const std::string second = RandomMessage();
+  {
+    Ingest ingest(kAwayBrokers, topic_, folder_, keys_, /*acknowledge_within=*/200ms);
+    // At once, out of the snapshot.
+    EXPECT_TRUE(ingest.feed().Ready().ok()) << ingest.feed().Ready();
+    EXPECT_EQ(
+        ingest.Post(SignedPost(kMessageTarget, Message("x", RandomMessage()), kTokenB))->status,
+        403);
+    EXPECT_EQ(ingest.Post(SignedPost(kMessageTarget, Message("stop", first), kTokenA))->status,
+              200);
+    EXPECT_EQ(ingest.Post(SignedPost(kMessageTarget, Message("2", second), kTokenA))->status, 200);
+    EXPECT_EQ(ingest.spool().records(), 3u);
+    EXPECT_EQ(ingest.client().Get("/api/webhooks/health")->status, 200);
+  }
+  Ingest ingest(Brokers(), topic_, folder_, keys_);
+  ASSERT_TRUE(Eventually([&] { return ingest.spool().records() == 0; }));
+  EXPECT_EQ(ReadAll<events::v1::ConsentRecord>(kafka::kConsentTopic).size(), 1u);
+  const auto records = ReadAll<events::v1::InboundRecord>(kafka::kInboundTopic);
+  ASSERT_EQ(records.size(), 2u);
+  EXPECT_EQ(records[0].message().message_sid(), first);
+  EXPECT_EQ(records[0].origin(), events::v1::ORIGIN_SPOOL);
+  EXPECT_EQ(records[1].message().message_sid(), second);
 }
 
 TEST_F(IngestTest, WithoutKafkaAndSnapshotItIsNotReady) {

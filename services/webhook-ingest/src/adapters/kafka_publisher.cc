@@ -1,22 +1,12 @@
 #include "adapters/kafka_publisher.h"
 
-#include <condition_variable>
-#include <memory>
-#include <mutex>
-#include <optional>
-
-#include "libs/base/status.h"
 #include "libs/telemetry/log.h"
 
 namespace parley::ingest {
 namespace {
 
-// Shared by the request and the callback: whichever comes last frees it.
-struct Acknowledgement {
-  std::mutex mutex;
-  std::condition_variable arrived;
-  std::optional<absl::Status> status;
-};
+// While Kafka is away the producer's queue is for what must arrive.
+constexpr int kBestEffortInFlightMax = 1'000;
 
 const char* TopicName(webhooks::Topic topic) {
   switch (topic) {
@@ -32,51 +22,27 @@ const char* TopicName(webhooks::Topic topic) {
   return "";
 }
 
-kafka::OutRecord ToKafka(webhooks::OutgoingRecord record) {
-  kafka::OutRecord out{.topic = TopicName(record.topic),
-                       .key = std::move(record.key),
-                       .value = std::move(record.value),
-                       .headers = {}};
-  out.headers.emplace_back(kafka::kTypeHeader, std::move(record.type));
-  if (!record.traceparent.empty()) {
-    out.headers.emplace_back(kafka::kTraceHeader, std::move(record.traceparent));
-  }
-  return out;
-}
-
 }  // namespace
 
-absl::Status KafkaPublisher::Publish(webhooks::OutgoingRecord record,
-                                     std::chrono::steady_clock::time_point deadline) {
-  const kafka::OutRecord out = ToKafka(std::move(record));
-  const auto acknowledgement = std::make_shared<Acknowledgement>();
-  const absl::Status queued = producer_.Produce(out, [this, acknowledgement](absl::Status status) {
-    healthy_.store(status.ok(), std::memory_order_relaxed);
-    {
-      const std::lock_guard lock(acknowledgement->mutex);
-      acknowledgement->status = std::move(status);
-    }
-    acknowledgement->arrived.notify_one();
-  });
-  if (!queued.ok()) {
-    healthy_.store(false, std::memory_order_relaxed);
-    return queued;
+absl::Status KafkaPublisher::Produce(const webhooks::OutgoingRecord& record, Delivered delivered) {
+  kafka::OutRecord out{.topic = TopicName(record.topic),
+                       .key = record.key,
+                       .value = record.value,
+                       .headers = {{kafka::kTypeHeader, record.type}}};
+  if (!record.traceparent.empty()) {
+    out.headers.emplace_back(kafka::kTraceHeader, record.traceparent);
   }
-  std::unique_lock lock(acknowledgement->mutex);
-  if (!acknowledgement->arrived.wait_until(lock, deadline,
-                                           [&] { return acknowledgement->status.has_value(); })) {
-    healthy_.store(false, std::memory_order_relaxed);
-    return ErrorStatus(absl::StatusCode::kDeadlineExceeded, "KAFKA_TIMEOUT",
-                       "Kafka did not acknowledge the record in time.");
-  }
-  return *acknowledgement->status;
+  return producer_.Produce(out, std::move(delivered));
 }
 
 void KafkaPublisher::TryPublish(webhooks::OutgoingRecord record) {
-  const absl::Status queued =
-      producer_.Produce(ToKafka(std::move(record)), [](const absl::Status& status) {
-        if (!status.ok()) telemetry::Warning("record_lost", status);
-      });
+  if (producer_.InFlight() >= kBestEffortInFlightMax) {
+    telemetry::Warning("record_lost", {{"type", record.type}, {"reason", "KAFKA_SLOW"}});
+    return;
+  }
+  const absl::Status queued = Produce(record, [](const absl::Status& status) {
+    if (!status.ok()) telemetry::Warning("record_lost", status);
+  });
   if (!queued.ok()) telemetry::Warning("record_lost", queued);
 }
 
