@@ -24,7 +24,7 @@ from parley.progress import Progress, Step
 from parley.settings import is_setting
 from parley.supervise import Supervisor
 
-SUITES = ("style", "unit", "fuzz", "web", "integration", "e2e")
+SUITES = ("style", "unit", "fuzz", "web", "integration", "e2e", "chaos")
 TEST_FOLDER = CHECKOUT / ".local" / "test"
 # One GoogleTest program; far more than any needs, far less than the suite may take.
 _PROGRAM_SECONDS_MAX = 300
@@ -75,11 +75,11 @@ class Run:
 
     @property
     def _needs_services(self) -> bool:
-        return any(suite in ("unit", "integration", "e2e") for suite in self._suites)
+        return any(suite in ("unit", "integration", "e2e", "chaos") for suite in self._suites)
 
     @property
     def _needs_page(self) -> bool:
-        return "e2e" in self._suites
+        return any(suite in ("e2e", "chaos") for suite in self._suites)
 
     def run(self) -> int:
         began = time.monotonic()
@@ -228,6 +228,13 @@ class Run:
         return self._pytest(
             "style", step, {"PARLEY_TEST_BUF": str(buf), "PARLEY_TEST_GO_TOOLS": str(go_tools)}
         )
+
+    def _chaos(self, step: Step) -> Outcome:
+        with _folder_lock("chaos", step):
+            try:
+                return self._pytest("chaos", step, {})
+            finally:
+                Supervisor(TEST_FOLDER / "chaos" / "run").end()
 
     def _e2e(self, step: Step) -> Outcome:
         environment = {

@@ -1,10 +1,12 @@
 // parley-webhook-load: signed webhooks for tests/chaos, with a ledger of how each was answered.
 #include "webhook_load.h"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
-
-#include "libs/base/shutdown.h"
+#include <stop_token>
+#include <thread>
 
 namespace parley::bench {
 namespace {
@@ -20,7 +22,7 @@ int Main(int argc, char** argv) {
   app.add_option("--webhooks", options.webhooks_min, "at least as many")
       ->capture_default_str()
       ->check(CLI::Range(1, 10'000'000));
-  app.add_flag("--until-stopped", options.until_stopped, "goes on until SIGTERM");
+  app.add_flag("--until-stopped", options.until_stopped, "goes on until standard input ends");
   app.add_option("--connections", options.connections, "at the same time")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
@@ -37,13 +39,19 @@ int Main(int argc, char** argv) {
   app.add_option("--ledger", options.ledger, "file to write")->required();
   CLI11_PARSE(app, argc, argv);
 
-  Shutdown shutdown;
   const absl::StatusOr<Target> target = ReadTarget(credentials);
   if (!target.ok()) {
     std::fprintf(stderr, "%s\n", std::string(target.status().message()).c_str());
     return 1;
   }
-  const auto result = RunWebhookLoad(*target, options, shutdown.token());
+  std::stop_source stop;
+  std::thread([stop]() mutable {
+    char ignored = 0;
+    while (read(STDIN_FILENO, &ignored, 1) > 0) {
+    }
+    stop.request_stop();
+  }).detach();  // It may wait for ever.
+  const auto result = RunWebhookLoad(*target, options, stop.get_token());
   if (!result.ok()) {
     std::fprintf(stderr, "%s\n", std::string(result.status().message()).c_str());
     return 1;

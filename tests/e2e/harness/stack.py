@@ -171,9 +171,9 @@ class Stack:
     def database_url(self) -> str:
         return infra.database_url(self.layout)
 
-    def query(self, statement: str) -> str:
+    def query(self, statement: str, timeout_s: float = 10.0) -> str:
         """SQL as the database's owner, by psql; rows are lines, columns are split by |."""
-        return infra.query(self.database_url, statement)
+        return infra.query(self.database_url, statement, timeout_s)
 
     def call(  # noqa: PLR0913
         self,

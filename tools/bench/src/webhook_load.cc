@@ -31,8 +31,13 @@ struct Lane {
 
 class WebhookLoad {
  public:
-  WebhookLoad(const Target& target, const WebhookLoadOptions& options, std::ofstream ledger)
-      : target_(target), options_(options), ledger_(std::move(ledger)), random_(options.seed) {
+  WebhookLoad(const Target& target, const WebhookLoadOptions& options, std::ofstream ledger,
+              const std::stop_token& stop)
+      : target_(target),
+        options_(options),
+        ledger_(std::move(ledger)),
+        stop_(stop),
+        random_(options.seed) {
     if (options.numbers.empty()) numbers_ = {target.phone_number};
     lanes_.resize(static_cast<std::size_t>(options.connections));
     for (int i = 0; i < options.customers; ++i) {
@@ -81,7 +86,8 @@ class WebhookLoad {
  private:
   bool Begin(Lane& lane) {
     if (lane.customers.empty()) return false;
-    if (result_.begun >= options_.webhooks_min && !options_.until_stopped) return false;
+    const bool stopped = !options_.until_stopped || stop_.stop_requested();
+    if (stopped && result_.begun >= options_.webhooks_min) return false;
     const std::size_t at = random_() % lane.customers.size();
     lane.count = ++lane.counts[at];
     lane.text = {.sid = MessageSid(run_, result_.begun),
@@ -101,6 +107,7 @@ class WebhookLoad {
   const Target& target_;
   const WebhookLoadOptions& options_;
   std::ofstream ledger_;
+  const std::stop_token stop_;
   std::mt19937_64 random_;
   const std::string run_ = NewId();
   std::vector<std::string> numbers_ = options_.numbers;
@@ -115,7 +122,7 @@ absl::StatusOr<WebhookLoadResult> RunWebhookLoad(const Target& target,
                                                  const std::stop_token& stop) {
   std::ofstream ledger(options.ledger, std::ios::trunc);
   if (!ledger) return Unavailable("LEDGER", options.ledger + " cannot be written.");
-  WebhookLoad load(target, options, std::move(ledger));
+  WebhookLoad load(target, options, std::move(ledger), stop);
   const std::int64_t begin = SteadyMicros();
   std::int64_t shown = begin;
   HttpLoad http(
@@ -129,7 +136,7 @@ absl::StatusOr<WebhookLoadResult> RunWebhookLoad(const Target& target,
         shown = outcome.answered_us;
         ShowProgress("webhooks", load.State());
       });
-  PARLEY_RETURN_IF_ERROR(http.Run(stop));
+  PARLEY_RETURN_IF_ERROR(http.Run({}));
   EndProgress();
   return load.Finish(static_cast<double>(SteadyMicros() - begin) / 1e6);
 }

@@ -14,7 +14,7 @@ namespace parley::bench {
 
 struct WebhookLoadOptions {
   std::int64_t webhooks_min = 1'000;  // At least as many are begun.
-  bool until_stopped = false;         // And it goes on until it is told to stop.
+  bool until_stopped = false;         // And it goes on until `stop` is requested.
   int connections = 64;
   double per_second = 0;  // 0: as fast as they are answered.
   int customers = 512;
@@ -35,7 +35,7 @@ struct WebhookLoadResult {
   double seconds = 0;
 };
 
-// The ledger has a line for each try: SID, customer, business number, the customer's own count from
+// Returns once each webhook that was begun is answered 2xx or given up. The ledger has a line for each try: SID, customer, business number, the customer's own count from
 // 1, the try from 1, and the HTTP status (0: none), split by spaces. Errors: kInvalidArgument, an
 // option; kUnavailable, the ledger cannot be written.
 absl::StatusOr<WebhookLoadResult> RunWebhookLoad(const Target& target,
