@@ -19,6 +19,7 @@
 #include "libs/kafka/producer.h"
 #include "libs/telemetry/log.h"
 #include "pipeline.h"
+#include "spool/command.h"
 #include "spool/replay.h"
 
 namespace parley::ingest {
@@ -87,14 +88,17 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
 int Main(int argc, char** argv) {
   const std::string_view command = argc > 1 ? argv[1] : "serve";
   if (command == "--help") {
-    std::printf("webhook-ingest [serve]: takes Twilio's webhooks.\n\n%s",
-                config::HelpText(config::List<Config>()).c_str());
+    std::printf(
+        "webhook-ingest [serve]: takes Twilio's webhooks.\n"
+        "webhook-ingest spool [list|show|verify]: what waits on the disk for Kafka.\n\n%s",
+        config::HelpText(config::List<Config>()).c_str());
     return EXIT_SUCCESS;
   }
   if (command == "--settings-markdown") {
     std::printf("%s", config::Markdown(config::List<Config>()).c_str());
     return EXIT_SUCCESS;
   }
+  if (command == "spool") return RunSpoolCommand({argv + 2, argv + argc});
   if (command != "serve") {
     std::fprintf(stderr, "webhook-ingest: unknown command; try --help.\n");
     return EXIT_FAILURE;
