@@ -17,7 +17,7 @@ import time
 import xml.etree.ElementTree
 from pathlib import Path
 
-from parley import build, infra, install
+from parley import build, infra, install, processes
 from parley.layout import CHECKOUT, Layout, Ports
 from parley.problem import Problem
 from parley.progress import Progress, Step
@@ -132,6 +132,7 @@ class Run:
                     **infra.environment_of(layout, database),
                     "PARLEY_TEST_BIN_DIR": str(self._layout.build / "bin"),
                     "PARLEY_TEST_SIMULATOR_BINARY": str(self._layout.binary("twilio-simulator")),
+                    "PARLEY_TEST_KAFKA_PID": str(processes.read_pid(layout.run, "kafka") or ""),
                 }
 
             return self._programs("integration", step, parallel=1, environment=environment)

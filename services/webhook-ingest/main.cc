@@ -40,6 +40,8 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
       auto spool, Spool::Open({.folder = config.data_dir + "/spool",
                                .bytes_max = static_cast<std::uint64_t>(config.spool_mib_max) << 20},
                               SystemFiles(), SystemClock()));
+  // What was spooled tells of an outage: webhooks need not wait for Kafka to find out.
+  if (spool->records() > 0) circuit.Failed(Unavailable("SPOOL_NOT_EMPTY", "Not replayed yet."));
   PARLEY_ASSIGN_OR_RETURN(auto producer, kafka::Producer::Create({.brokers = config.kafka_brokers,
                                                                   .client_id = "webhook-ingest",
                                                                   .linger = config.kafka_linger,
