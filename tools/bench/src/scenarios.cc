@@ -26,6 +26,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+constexpr std::int64_t kConversations = 500;  // As a busy company has.
 constexpr int kSenderNumbers = 50;
 // How long after the last request an answer is waited for; what is missing then is an error.
 constexpr seconds kTailMax{60};
@@ -93,7 +94,8 @@ class Arrivals {
 // leaves. Answers each one's latency from when it was due until its answer.
 absl::StatusOr<Samples> SendPaced(
     const Target& target, const Load& load, const std::string& run,
-    const std::function<void(std::int64_t, const std::string&)>& expect) {
+    const std::function<void(std::int64_t, const std::string&)>& expect,
+    std::int64_t customers = 1'000'000) {
   const std::int64_t total = load.per_second * load.duration.count();
   const std::int64_t first_customer = NowMicros() / 1000;  // Others than the run before.
   std::int64_t begun = 0;
@@ -105,7 +107,7 @@ absl::StatusOr<Samples> SendPaced(
       [&](int, std::string& request) {
         if (begun == total) return HttpNext::kEnd;
         const std::int64_t n = begun++;
-        const std::string customer = CustomerNumber(first_customer + n);
+        const std::string customer = CustomerNumber(first_customer + n % customers);
         expect(n, customer);
         request = SignedWebhook(target, {.sid = MessageSid(run, n),
                                          .from = customer,
@@ -175,9 +177,8 @@ absl::StatusOr<Samples> MeasureFlood(const Target& target, const Load& load,
       [&](int, std::string& request) {
         if (SteadyMicros() >= end) return HttpNext::kEnd;
         const std::int64_t n = begun++;
-        // Five hundred conversations, as a busy company has.
         request = SignedWebhook(target, {.sid = MessageSid(run, n),
-                                         .from = CustomerNumber(n % 500),
+                                         .from = CustomerNumber(n % kConversations),
                                          .to = target.phone_number,
                                          .body = "bench"});
         return HttpNext::kSend;
@@ -195,7 +196,8 @@ absl::StatusOr<Samples> MeasureWebhooks(const Target& target, const Load& load) 
 
 absl::StatusOr<Samples> MeasurePaced(const Target& target, const Load& load) {
   PARLEY_RETURN_IF_ERROR(SetAi(target, false));
-  return SendPaced(target, load, NewId(), [](std::int64_t, const std::string&) {});
+  return SendPaced(
+      target, load, NewId(), [](std::int64_t, const std::string&) {}, kConversations);
 }
 
 absl::StatusOr<Samples> MeasureSends(const Target& target, const Load& load, int latency_ms) {

@@ -51,6 +51,12 @@ void Samples::Merge(const Samples& other) {
   seconds = std::max(seconds, other.seconds);
 }
 
+void Samples::Append(const Samples& other) {
+  const double before = seconds;
+  Merge(other);
+  seconds = before + other.seconds;
+}
+
 Summary Summarize(Samples samples) {
   Summary summary;
   summary.count = static_cast<std::int64_t>(samples.micros.size());

@@ -17,7 +17,8 @@ struct Samples {
   std::int64_t errors = 0;
   double seconds = 0;  // From the first to the last.
 
-  void Merge(const Samples& other);
+  void Merge(const Samples& other);   // Of what ran at the same time.
+  void Append(const Samples& other);  // Of what ran after it.
 };
 
 struct Summary {

@@ -35,9 +35,10 @@ struct WebhookLoadResult {
   double seconds = 0;
 };
 
-// Returns once each webhook that was begun is answered 2xx or given up. The ledger has a line for each try: SID, customer, business number, the customer's own count from
-// 1, the try from 1, and the HTTP status (0: none), split by spaces. Errors: kInvalidArgument, an
-// option; kUnavailable, the ledger cannot be written.
+// Returns once each webhook that was begun is answered 2xx or given up. The ledger has a line for
+// each try: SID, customer, business number, the customer's own count from 1, the try from 1, and
+// the HTTP status (0: none), split by spaces. Errors: kInvalidArgument, an option; kUnavailable,
+// the ledger cannot be written.
 absl::StatusOr<WebhookLoadResult> RunWebhookLoad(const Target& target,
                                                  const WebhookLoadOptions& options,
                                                  const std::stop_token& stop);
