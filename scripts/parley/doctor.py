@@ -510,8 +510,9 @@ class Doctor:
             "it cannot send SMS",
             "Choose a number with SMS in the Twilio console.",
         )
-        if can.get("sms"):
-            self._webhook("sms", found[0].get("sms_url") or "")
+        for kind in ("sms", "voice"):
+            if can.get(kind):
+                self._webhook(kind, found[0].get(f"{kind}_url") or "")
 
     def _webhook(self, kind: str, url: str) -> None:
         ours = urllib.parse.urlsplit(self._settings.server_url)

@@ -134,8 +134,17 @@ def test_a_number_without_sms_fails(examine):
 
 
 def test_webhooks_that_point_elsewhere_fail(examine):
-    text, _ = examine(number_with(sms_url="https://other.example.com/webhooks/x"))
-    assert "Webhook for sms" in failed(text)
+    for kind in ("sms", "voice"):
+        elsewhere = {f"{kind}_url": "https://other.example.com/webhooks/x"}
+        text, _ = examine(number_with(**elsewhere))
+        assert failed(of_twilio(text)) == [f"Webhook for {kind}"]
+        text, _ = examine(number_with(**{f"{kind}_url": None}))
+        assert failed(of_twilio(text)) == [f"Webhook for {kind}"]
+
+
+def test_a_number_without_voice_needs_no_webhook_for_calls(examine):
+    text, _ = examine(number_with(capabilities={"sms": True, "voice": False}, voice_url=None))
+    assert failed(of_twilio(text)) == []
 
 
 def test_test_credentials_are_accepted_and_shown(examine):

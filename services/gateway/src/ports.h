@@ -28,6 +28,7 @@ struct TwilioAccountFacts {
 struct NumberAddresses {
   std::string message_url;
   std::string status_url;
+  std::string voice_url;
 };
 
 // Twilio, as far as connecting accounts goes. Thread-safe; each call takes a few seconds at most.

@@ -63,6 +63,8 @@ absl::Status TwilioClientAccounts::PointNumber(const TwilioLogin& login,
                         ->UpdateIncomingPhoneNumber(AccountOf(login), number_sid,
                                                     {.sms_url = addresses.message_url,
                                                      .sms_fallback_url = addresses.message_url,
+                                                     .voice_url = addresses.voice_url,
+                                                     .voice_fallback_url = addresses.voice_url,
                                                      .status_callback = addresses.status_url})
                         .status());
 }

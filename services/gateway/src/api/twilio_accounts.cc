@@ -133,13 +133,11 @@ absl::Status PointNumberHere(Services& services, const TwilioLogin& login,
   PARLEY_ASSIGN_OR_RETURN(const std::optional<std::string> number_sid,
                           services.twilio.FindNumber(login, number));
   if (!number_sid.has_value()) return NotOwned(number);
-  const auto address = [&](std::string_view path) {
-    return services.options.server_url + std::string(path) + std::string(twilio::kRetryAllFragment);
-  };
-  return services.twilio.PointNumber(
-      login, *number_sid,
-      {.message_url = twilio::MessageWebhookUrl(services.options.server_url),
-       .status_url = address(twilio::kStatusWebhookPath)});
+  const std::string& here = services.options.server_url;
+  return services.twilio.PointNumber(login, *number_sid,
+                                     {.message_url = twilio::MessageWebhookUrl(here),
+                                      .status_url = twilio::CallStatusUrl(here),
+                                      .voice_url = twilio::VoiceWebhookUrl(here)});
 }
 
 absl::StatusOr<v1::TwilioAccount> ConnectTwilioAccount(

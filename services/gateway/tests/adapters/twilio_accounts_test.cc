@@ -87,19 +87,21 @@ TEST_F(TwilioAccountsTest, FindsANumberOnlyIfItIsThisOne) {
   EXPECT_EQ(*twilio_->FindNumber(login_, "+15550001"), std::nullopt);
 }
 
-TEST_F(TwilioAccountsTest, PointsTextsHereAndLeavesCallsAlone) {
+TEST_F(TwilioAccountsTest, PointsTextsAndCallsHere) {
   const std::string sid = "PN" + std::string(32, '1');
   body_ = R"({"sid": ")" + sid + R"(", "phone_number": "+15550001000", "capabilities": {}})";
-  const absl::Status status = twilio_->PointNumber(login_, sid, {"http://a/m", "http://a/s"});
+  const absl::Status status =
+      twilio_->PointNumber(login_, sid, {"http://a/m", "http://a/s", "http://a/v"});
   ASSERT_TRUE(status.ok()) << status;
   EXPECT_TRUE(asked_.ends_with("/IncomingPhoneNumbers/" + sid + ".json")) << asked_;
   const std::pair<const char*, const char*> want[] = {
-      {"SmsUrl", "http://a/m"}, {"SmsFallbackUrl", "http://a/m"}, {"StatusCallback", "http://a/s"}};
+      {"SmsUrl", "http://a/m"},           {"SmsFallbackUrl", "http://a/m"},
+      {"StatusCallback", "http://a/s"},   {"VoiceUrl", "http://a/v"},
+      {"VoiceFallbackUrl", "http://a/v"}, {"VoiceMethod", "POST"}};
   for (const auto& [name, value] : want) {
     ASSERT_EQ(form_.count(name), 1U) << name;
     EXPECT_EQ(form_.find(name)->second, value) << name;
   }
-  EXPECT_EQ(form_.count("VoiceUrl"), 0U);
 }
 
 TEST_F(TwilioAccountsTest, NobodyAnswering) {
