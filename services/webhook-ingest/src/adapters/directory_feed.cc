@@ -28,6 +28,11 @@ struct FeedMetrics {
   prometheus::Gauge& unreadable = telemetry::Gauge(
       "parley_webhook_ingest_directory_unreadable_accounts_count",
       "Accounts whose token PARLEY_DIRECTORY_KEY_FILE does not open; their webhooks get 503.");
+  prometheus::Gauge& unknown_time_zones =
+      telemetry::Gauge("parley_webhook_ingest_directory_unknown_time_zones_count",
+                       "Numbers whose office hours are in a time zone that is unknown here: UTC is "
+                       "used. Correct it, "
+                       "or install tzdata.");
   prometheus::Counter& poison = telemetry::Counter(
       "parley_webhook_ingest_directory_unreadable_records_total",
       "Directory records that could not be read; they are in the dead-letter topic.");
@@ -135,6 +140,11 @@ void DirectoryFeed::PublishIfComplete() {
   published_stale_ = false;
   metrics.records.Set(static_cast<double>(book_.size()));
   metrics.unreadable.Set(static_cast<double>(book_.unreadable_accounts()));
+  const auto unknown = static_cast<double>(book_.unknown_time_zones());
+  if (unknown > metrics.unknown_time_zones.Value()) {
+    telemetry::Warning("time_zone_unknown", {{"numbers", unknown}});
+  }
+  metrics.unknown_time_zones.Set(unknown);
 }
 
 void DirectoryFeed::MeasureAge() const {
