@@ -5,10 +5,13 @@ import type {
   Channel,
   Conversation,
   Message,
+  MessageChange,
   Page,
+  Resolution,
   SendMessageRequest,
   Session,
   SimulateInboundMessageRequest,
+  UnconfirmedList,
 } from './types'
 
 // An answer that takes longer is given up; a message's id makes asking again safe.
@@ -99,6 +102,25 @@ export function createClient(options: ClientOptions = {}) {
         nextPageToken: answer.nextPageToken ?? '',
       })),
     sendMessage: (request: SendMessageRequest) => call<Message>('POST', '/v1/messages', request),
+    resolveMessage: (id: string, resolution: Resolution) =>
+      call<Message>('POST', `/v1/messages/${encodeURIComponent(id)}:resolve`, { resolution }),
+    cancelMessage: (id: string) =>
+      call<{ message: Message }>('POST', `/v1/messages/${encodeURIComponent(id)}:cancel`, {}),
+    // Oldest first; what a person wants to read of one message fits on a page.
+    messageHistory: (id: string) =>
+      call<{ changes?: MessageChange[] }>(
+        'GET',
+        `/v1/messages/${encodeURIComponent(id)}/history?pageSize=200`,
+      ).then((answer) => answer.changes ?? []),
+    listUnconfirmed: (pageToken = ''): Promise<UnconfirmedList> =>
+      call<Partial<UnconfirmedList>>(
+        'GET',
+        `/v1/unconfirmedMessages${query({ pageSize: 50, pageToken })}`,
+      ).then((answer) => ({
+        messages: answer.messages ?? [],
+        nextPageToken: answer.nextPageToken ?? '',
+        totalCount: answer.totalCount ?? 0,
+      })),
     simulateInbound: (request: SimulateInboundMessageRequest) =>
       call<Message>('POST', '/v1/messages:simulateInbound', request),
   }

@@ -62,6 +62,40 @@ export interface Message {
   createTime?: string
   late: boolean
   segments: number
+  // Only while it is unconfirmed.
+  unconfirmed?: Unconfirmed
+  // Absent: at once.
+  sendTime?: string
+  // How often Twilio took it, once it was sent again.
+  copies?: number
+}
+
+export interface Unconfirmed {
+  verdict: 'VERDICT_UNSPECIFIED' | 'VERDICT_OPEN' | 'VERDICT_PROBABLY_NOT_SENT'
+  // Oldest first.
+  findings: { text: string; time: string }[]
+  nextLookTime?: string
+}
+
+export type Resolution = 'RESOLUTION_SEND_AGAIN' | 'RESOLUTION_MARK_FAILED'
+
+export interface MessageChange {
+  status: Status
+  time?: string
+  source:
+    'SOURCE_UNSPECIFIED' | 'SOURCE_TWILIO' | 'SOURCE_SENDER' | 'SOURCE_PERSON' | 'SOURCE_POLICY'
+  actor: string
+  attempt: number
+  messageSid: string
+  errorCode: number
+  reason: string
+  message: string
+}
+
+export interface UnconfirmedList {
+  messages: Message[]
+  nextPageToken: string
+  totalCount: number
 }
 
 export interface Conversation {

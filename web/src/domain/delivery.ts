@@ -20,7 +20,7 @@ export function deliveryOf(message: TimelineMessage): Delivery | undefined {
       : { icon: 'clock', tone: 'quiet', text: 'Sending…', detail: '' }
   }
   if (!isOutbound(message)) return undefined
-  const detail = message.errorMessage
+  const detail = twice(message) || message.errorMessage
   switch (message.status) {
     case 'STATUS_SCHEDULED':
       return { icon: 'clock', tone: 'quiet', text: 'Scheduled', detail }
@@ -64,6 +64,13 @@ export function deliveryOf(message: TimelineMessage): Delivery | undefined {
     case 'STATUS_UNSPECIFIED':
       return undefined
   }
+}
+
+// Nothing is hidden: it was sent again, and the first turned out to have arrived.
+function twice(message: TimelineMessage): string {
+  return (message.copies ?? 0) > 1
+    ? 'It was sent again, and Twilio had taken the first one too: the customer may have it twice.'
+    : ''
 }
 
 function withCode(sentence: string, code: number): string {
