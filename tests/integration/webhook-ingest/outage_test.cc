@@ -190,7 +190,9 @@ TEST_F(OutageTest, WhatWasAnswered2xxIsInKafkaInOrder) {
     ASSERT_NO_FATAL_FAILURE(StartService());
     ASSERT_TRUE(Acknowledges(100));
   }
-  ASSERT_TRUE(Eventually([&] { return Metric("parley_webhook_ingest_spool_records") == 0; }));
+  ASSERT_TRUE(Eventually([&] { return Metric("parley_webhook_ingest_spool_records") == 0; }))
+      << Metric("parley_webhook_ingest_spool_records") << " left\n"
+      << process_->Output();
   const auto found = ReadAll();
   for (int i = 0; i < kCustomers; ++i) {
     const std::vector<int>& acknowledged = acknowledged_[i];

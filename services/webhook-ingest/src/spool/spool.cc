@@ -384,6 +384,10 @@ std::optional<Spool::Segment> Spool::SegmentAt(const SpoolPosition& position) co
 
 absl::StatusOr<std::vector<SpooledRecord>> Spool::Read(SpoolPosition& position,
                                                        std::size_t bytes_max) {
+  {
+    const std::lock_guard lock(mutex_);  // A segment's beginning may be replayed already.
+    position.after = std::max(position.after, replayed_);
+  }
   std::size_t chunk_bytes = bytes_max;
   std::vector<SpooledRecord> records;
   while (records.empty()) {

@@ -128,6 +128,21 @@ TEST_F(SpoolTest, ReplayedSegmentsAreDeletedAndTheRestResumes) {
   EXPECT_EQ(ReadAll(*spool).at(0).sequence, 10u);
 }
 
+TEST_F(SpoolTest, ARestartInTheMiddleOfASegmentResumesThere) {
+  auto spool = Open();
+  for (const char* value : {"one", "two", "three"}) ASSERT_TRUE(Append(*spool, "a", value).ok());
+  std::vector<SpooledRecord> records = ReadAll(*spool);
+  records.pop_back();
+  spool->Replayed(records);
+  spool.reset();
+  spool = Open();
+  EXPECT_EQ(spool->records(), 1u);
+  EXPECT_THAT(Values(*spool), ElementsAre("three"));
+  spool->Replayed(ReadAll(*spool));
+  EXPECT_EQ(spool->records(), 0u);
+  EXPECT_FALSE(spool->Holds(Record("a", "")));
+}
+
 TEST_F(SpoolTest, AReaderSeesWhatComesLater) {
   auto spool = Open();
   SpoolPosition position;
