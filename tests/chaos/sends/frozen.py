@@ -101,7 +101,7 @@ def _warm_up(ground: Ground) -> None:
 def _stop_in_commit(ground: Ground) -> int:
     """Stops (SIGSTOP) the owner of the number while its commit is held. Its process id."""
     deadline = time.monotonic() + _FIND_SECONDS_MAX
-    pid = ground.owner_of(ground.numbers[0])
+    pid = ground.owners()[ground.numbers[0]]
     while time.monotonic() < deadline:
         if ground.rows("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):
             replica = ground.replicas.of_process(pid)

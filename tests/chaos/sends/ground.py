@@ -122,15 +122,14 @@ class Ground:
             times[str(message_id), attempt].append(at_us)
         return times
 
-    def owner_of(self, number: str) -> int | None:
-        """The process that sends for a number; None while nobody does."""
+    def owners(self) -> dict[str, int]:
+        """The process that sends for each number; without those that nobody sends for."""
         rows = self.rows(
-            "SELECT s.owner FROM sender.lanes l JOIN sender.shards s USING (shard) "
-            "WHERE l.sender_number = %s AND s.lease_until > now()",
-            number,
+            "SELECT l.sender_number, s.owner FROM sender.lanes l JOIN sender.shards s "
+            "USING (shard) WHERE s.owner IS NOT NULL AND s.lease_until > now()"
         )
-        owner = rows[0][0] if rows else None
-        return int(owner.split("/")[-2]) if owner else None
+        # An owner is "<boot>/<namespace>/<process id>/<start time>".
+        return {number: int(owner.split("/")[-2]) for number, owner in rows}
 
 
 @contextmanager
