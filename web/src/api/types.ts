@@ -61,6 +61,9 @@ export interface Message {
   callSid: string
   createTime?: string
   late: boolean
+  recovered?: boolean
+  callStatus?: string
+  callSeconds?: number
   segments: number
   // Only while it is unconfirmed.
   unconfirmed?: Unconfirmed
