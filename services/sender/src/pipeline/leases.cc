@@ -116,9 +116,10 @@ void LeaseKeeper::Leave() {
     timer_.Disarm();
     state_.GaveUp();
   }
+  // First, so that those whom the release wakes share without this one, and take all of it at once.
+  store_.Leave(options_.replica).IgnoreError();
   const absl::Status released = store_.Release(options_.replica, All());
   if (!released.ok()) telemetry::Warning("leases_not_released", released);
-  store_.Leave(options_.replica).IgnoreError();
 }
 
 }  // namespace parley::sender
