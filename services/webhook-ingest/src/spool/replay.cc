@@ -154,8 +154,9 @@ void Replay::TakeAcknowledged() {
   replayed_ += taken.size();
 }
 
-// After a failure: begins anew once everything in flight is reported, so that no later record of a
-// key is acknowledged before an earlier one that is tried again. True if time should pass first.
+// After a failure: begins anew at the first record that is not acknowledged, once everything in
+// flight is reported, so that the producer never holds more than one window. True if time should
+// pass first.
 bool Replay::StartAgain() {
   if (!signal_->failed) return false;
   for (const auto& entry : in_flight_) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <map>
 #include <memory>
@@ -30,6 +31,11 @@ class FakeFiles final : public Files {
   void SetRoom(std::size_t bytes) {
     const std::lock_guard lock(mutex_);
     room_ = bytes;
+  }
+  // Called, without a lock, whenever there is no room.
+  void OnFull(std::function<void()> on_full) {
+    const std::lock_guard lock(mutex_);
+    on_full_ = std::move(on_full);
   }
   void FailSyncs(bool fail) {
     const std::lock_guard lock(mutex_);
@@ -158,11 +164,13 @@ class FakeFiles final : public Files {
 
     absl::Status Append(std::string_view bytes) override {
       PARLEY_RETURN_IF_ERROR(files_.Step());
-      const std::lock_guard lock(files_.mutex_);
+      std::unique_lock lock(files_.mutex_);
       const std::size_t written = std::min(bytes.size(), files_.room_);
       node_->content.append(bytes.substr(0, written));
       files_.room_ -= written;
       if (written == bytes.size()) return absl::OkStatus();
+      lock.unlock();
+      if (files_.on_full_) files_.on_full_();
       return ErrorStatus(absl::StatusCode::kResourceExhausted, "SPOOL_DISK_FULL", "no room");
     }
     absl::Status Sync() override {
@@ -201,6 +209,7 @@ class FakeFiles final : public Files {
   std::map<std::string, std::shared_ptr<Node>> durable_;  // Names that a crash leaves.
   int steps_left_ = kNever;
   std::size_t room_ = kUnlimited;
+  std::function<void()> on_full_;
   bool syncs_fail_ = false;
   bool locked_ = false;
 };
