@@ -64,22 +64,22 @@ struct Producer::State {
   }
 
   // A fatal error ends an idempotent producer for good: report what it held, and build another.
+  // In this order: librdkafka takes nothing after a fatal error, so no later record of a key
+  // overtakes one that has not yet been reported.
   void ReplaceIfFatal() {
     char text[256];
     const rd_kafka_resp_err_t error = rd_kafka_fatal_error(handle.get(), text, sizeof text);
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return;
     telemetry::Error("kafka_producer_replaced", {{"detail", text}});
+    rd_kafka_purge(handle.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    rd_kafka_flush(handle.get(), 1000);
     absl::StatusOr<Handle> fresh = MakeClient();
-    if (!fresh.ok()) return;
+    if (!fresh.ok()) return;  // The next poll tries again.
     Handle old;
     Topics old_topics;  // Go before `old`.
-    {
-      const std::unique_lock lock(mutex);
-      old_topics = std::exchange(topics, {});
-      old = std::exchange(handle, *std::move(fresh));
-    }
-    rd_kafka_purge(old.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-    rd_kafka_flush(old.get(), 1000);
+    const std::unique_lock lock(mutex);
+    old_topics = std::exchange(topics, {});
+    old = std::exchange(handle, *std::move(fresh));
   }
 
   // Producing by name alone leaves the first record of a topic waiting for a scan that runs once a
