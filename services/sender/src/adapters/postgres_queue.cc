@@ -207,6 +207,20 @@ void MarkStopped(pqxx::work& tx, const JournalRequest& request,
   }
 }
 
+// Makes what waits for its conversation due again a little later, behind what may go.
+void MarkLater(pqxx::work& tx, const JournalRequest& request,
+               const std::vector<std::size_t>& later) {
+  KeyArrays keys;
+  for (const std::size_t nr : later) keys.Add(request.entries[nr].head.key);
+  Run(tx, "journal_later",
+      "UPDATE deliveries d SET due_at = clock_timestamp() + $4 * interval '1 millisecond' "
+      "FROM unnest($1::uuid[], $2::uuid[], $3::int[]) b(org, msg, gen) "
+      "WHERE d.organization_id = b.org AND d.message_id = b.msg AND d.generation = b.gen "
+      "AND d.state = $5",
+      keys.organizations.str(), keys.messages.str(), keys.generations.str(), kBusyDelay.count(),
+      kQueuedState);
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<LaneRow>> PostgresStore::QueuedLanes(const ShardSet& shards) {
@@ -315,6 +329,7 @@ absl::StatusOr<std::vector<JournalResult>> PostgresStore::Journal(const JournalR
   PARLEY_RETURN_IF_ERROR(pool_.Transact([&](pqxx::work& tx) {
     ByKey sendable;
     std::vector<std::pair<std::size_t, Judgement>> stopped;
+    std::vector<std::size_t> later;
     for (JournalResult& result : results) result = {};
     const pqxx::result rows =
         Run(tx, "journal_facts", kFactsSql, keys.organizations.str(), keys.messages.str(),
@@ -330,10 +345,13 @@ absl::StatusOr<std::vector<JournalResult>> PostgresStore::Journal(const JournalR
         sendable.emplace(head.key, nr);
       } else if (judgement.verdict == Verdict::kEnd || judgement.verdict == Verdict::kHold) {
         stopped.emplace_back(nr, std::move(judgement));
+      } else if (judgement.verdict == Verdict::kLater) {
+        later.push_back(nr);
       }
     }
     if (!sendable.empty()) MarkSending(tx, request, sendable, results);
     if (!stopped.empty()) MarkStopped(tx, request, stopped, results);
+    if (!later.empty()) MarkLater(tx, request, later);
     return absl::OkStatus();
   }));
   return results;

@@ -9,7 +9,6 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kStoreRetry{200};
-constexpr milliseconds kBusyRetry{1'000};  // A conversation waits for what another process sent.
 // The slack that a request's deadline leaves for a lease and its clock.
 constexpr milliseconds kDeadlineSlack{6'000};
 // A lane that was silent for so long by the store's clock is idle, whatever steps that clock made.
@@ -29,7 +28,7 @@ void Engine::Read(Mail mail, SteadyTime now) {
   for (std::size_t shard = 0; mail.revoked.any() && shard < mail.revoked.size(); ++shard) {
     if (!mail.revoked.test(shard)) continue;
     epochs_[shard] = 0;
-    scheduler_.RemoveShard(static_cast<int>(shard));
+    scheduler_.RemoveShard(static_cast<int>(shard), now);
   }
   to_search_ &= ~mail.revoked;
   for (const OwnedShard& shard : mail.granted) {
@@ -200,11 +199,9 @@ void Engine::Hand(const JournalEntry& entry, JournalResult& result, bool late, S
   if (result.verdict != Verdict::kSend || late) limiter->GiveUp(head.segments);
   switch (result.verdict) {
     case Verdict::kNotOurs:
-      scheduler_.Finish(head.ord, now);
-      scheduler_.MarkMoreAt(head.lane_id, now + kBusyRetry);
-      return;
     case Verdict::kLater:
-      scheduler_.Requeue(head.ord, now + kBusyRetry, head.attempt, now);
+      scheduler_.Finish(head.ord, now);
+      scheduler_.MarkMoreAt(head.lane_id, now + kBusyDelay);
       return;
     case Verdict::kHold:
     case Verdict::kEnd:

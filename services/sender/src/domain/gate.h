@@ -2,6 +2,7 @@
 // Pure.
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "domain/delivery.h"
@@ -27,10 +28,14 @@ struct GateFacts {
 enum class Verdict {
   kSend,
   kNotOurs,  // Forget it: another replica's, or settled meanwhile.
-  kLater,    // Ask again soon: the conversation is busy.
+  kLater,    // The conversation is busy: due again after kBusyDelay.
   kHold,     // Wait, stored, until the campaign runs again.
   kEnd,      // Never: `state` and `reason` say why.
 };
+
+// Stored with the row, so that what waits for another message of its conversation makes room in
+// memory for that one.
+inline constexpr std::chrono::milliseconds kBusyDelay{1'000};
 
 struct Judgement {
   Verdict verdict = Verdict::kSend;

@@ -6,6 +6,7 @@ namespace parley::sender {
 
 // Reads of the table for one lane and priority.
 struct Scheduler::Feed {
+  std::int64_t nr = 0;
   LaneState* lane = nullptr;
   Priority priority = Priority::kInteractive;
   std::size_t count = 0;  // Heads in memory that are not in flight.
@@ -17,6 +18,7 @@ struct Scheduler::Feed {
 // What one organization sends over one lane with one priority.
 struct Scheduler::Queue {
   enum class Where { kNowhere, kReady, kTimed, kBlocked };
+  std::int64_t nr = 0;
   LaneState* lane = nullptr;
   Organization* organization = nullptr;
   Priority priority = Priority::kInteractive;
@@ -30,7 +32,7 @@ struct Scheduler::Account {
   SteadyTime paused_until = SteadyTime::min();
   int limit = 0;  // 0: none.
   int in_flight = 0;
-  std::set<Queue*> blocked;  // By the limit.
+  std::map<std::int64_t, Queue*> blocked;  // By the limit.
   bool IsFull() const { return limit > 0 && in_flight >= limit; }
 };
 
@@ -79,6 +81,7 @@ void Scheduler::AddLane(const Lane& lane, std::shared_ptr<Limiter> limiter, bool
   if (account == nullptr) account = std::make_unique<Account>();
   state->account = account.get();
   for (int i = 0; i < kPriorities; ++i) {
+    state->feeds[i].nr = ++next_nr_;
     state->feeds[i].lane = state.get();
     state->feeds[i].priority = static_cast<Priority>(i + 1);
   }
@@ -101,7 +104,8 @@ std::vector<std::int64_t> Scheduler::LaneIds() const {
   return ids;
 }
 
-void Scheduler::RemoveShard(int shard) {
+void Scheduler::RemoveShard(int shard, SteadyTime now) {
+  std::set<std::string> shortened;  // Conversations that go on over other lanes.
   for (auto at = entries_.begin(); at != entries_.end();) {
     Entry& entry = *at->second;
     const bool removed = entry.lane != nullptr && entry.lane->lane.shard == shard;
@@ -115,7 +119,11 @@ void Scheduler::RemoveShard(int shard) {
       Conversation& conversation = found->second;
       conversation.members.erase({entry.head.conversation_seq, entry.head.ord});
       if (conversation.queued == &entry) conversation.queued = nullptr;
-      if (conversation.members.empty()) conversations_.erase(found);
+      if (conversation.members.empty()) {
+        conversations_.erase(found);
+      } else {
+        shortened.insert(entry.conversation);
+      }
     }
     at = entries_.erase(at);
   }
@@ -126,11 +134,12 @@ void Scheduler::RemoveShard(int shard) {
     }
     for (auto& [key, queue] : at->second->queues) Unplace(*queue);
     for (Feed& feed : at->second->feeds) {
-      needy_.erase(&feed);
-      reloads_.erase({feed.reload_at, &feed});
+      needy_.erase(feed.nr);
+      reloads_.erase({feed.reload_at, feed.nr});
     }
     at = lanes_.erase(at);
   }
+  for (const std::string& conversation : shortened) Advance(conversation, now);
 }
 
 void Scheduler::SetOpen(std::int64_t lane_id, bool open, SteadyTime now) {
@@ -166,8 +175,8 @@ void Scheduler::LimitAccount(const std::string& account_sid, int limit, SteadyTi
 // There may be room for another request of the account.
 void Scheduler::Landed(Account& account, SteadyTime now) {
   if (account.blocked.empty() || account.IsFull()) return;
-  const std::set<Queue*> blocked = std::exchange(account.blocked, {});
-  for (Queue* queue : blocked) {
+  const auto blocked = std::exchange(account.blocked, {});
+  for (const auto& [nr, queue] : blocked) {
     queue->where = Queue::Where::kNowhere;
     Place(*queue, now);
   }
@@ -260,6 +269,7 @@ Scheduler::Queue& Scheduler::QueueOf(LaneState& lane, const std::string& organiz
     auto& organization = organizations_[organization_id];
     if (organization == nullptr) organization = std::make_unique<Organization>();
     slot = std::make_unique<Queue>();
+    slot->nr = ++next_nr_;
     slot->lane = &lane;
     slot->organization = organization.get();
     slot->priority = priority;
@@ -292,7 +302,7 @@ void Scheduler::Count(LaneState& lane, Priority priority, int by) {
 void Scheduler::NoteNeed(LaneState& lane, Priority priority) {
   Feed& feed = lane.feeds[Index(priority)];
   if (feed.more && !feed.loading && feed.count <= options_.feed_heads_max / 4) {
-    needy_.insert(&feed);
+    needy_.emplace(feed.nr, &feed);
   }
 }
 
@@ -312,7 +322,7 @@ void Scheduler::MarkMoreAt(std::int64_t lane_id, SteadyTime at) {
 }
 
 std::vector<LoadRequest> Scheduler::TakeLoads(SteadyTime now) {
-  while (!reloads_.empty() && reloads_.begin()->first <= now) {
+  while (!reloads_.empty() && reloads_.begin()->first.first <= now) {
     Feed* feed = reloads_.begin()->second;
     reloads_.erase(reloads_.begin());
     feed->reload_at = SteadyTime::max();
@@ -322,7 +332,7 @@ std::vector<LoadRequest> Scheduler::TakeLoads(SteadyTime now) {
   std::vector<LoadRequest> requests;
   std::size_t room = options_.heads_max > heads() ? options_.heads_max - heads() : 0;
   while (!needy_.empty() && room > 0) {
-    Feed* feed = *needy_.begin();
+    Feed* feed = needy_.begin()->second;
     needy_.erase(needy_.begin());
     // What is in memory is read again, and skipped.
     const std::size_t fresh = std::min(room, options_.feed_heads_max);
@@ -355,9 +365,9 @@ void Scheduler::LoadFailed(const LoadRequest& request, SteadyTime retry_at) {
 
 void Scheduler::ReloadAt(Feed& feed, SteadyTime at) {
   if (at >= feed.reload_at) return;
-  reloads_.erase({feed.reload_at, &feed});
+  reloads_.erase({feed.reload_at, feed.nr});
   feed.reload_at = at;
-  reloads_.emplace(at, &feed);
+  reloads_.emplace(std::pair(at, feed.nr), &feed);
 }
 
 // Choice ----------------------------------------------------------------------------------------
@@ -376,10 +386,10 @@ void Scheduler::Unplace(Queue& queue) {
     case Queue::Where::kNowhere:
       return;
     case Queue::Where::kTimed:
-      timers_.erase({queue.timer, &queue});
+      timers_.erase({queue.timer, queue.nr});
       break;
     case Queue::Where::kBlocked:
-      queue.lane->account->blocked.erase(&queue);
+      queue.lane->account->blocked.erase(queue.nr);
       break;
     case Queue::Where::kReady: {
       auto& ready = queue.organization->ready[Index(queue.priority)];
@@ -401,7 +411,7 @@ void Scheduler::Place(Queue& queue, SteadyTime now) {
     if (queue.where == Queue::Where::kBlocked) return;
     Unplace(queue);
     queue.where = Queue::Where::kBlocked;
-    queue.lane->account->blocked.insert(&queue);
+    queue.lane->account->blocked.emplace(queue.nr, &queue);
     return;
   }
   bool by_rate = false;
@@ -422,11 +432,11 @@ void Scheduler::Place(Queue& queue, SteadyTime now) {
   Unplace(queue);
   queue.where = Queue::Where::kTimed;
   queue.timer = at;
-  timers_.emplace(at, &queue);
+  timers_.emplace(std::pair(at, queue.nr), &queue);
 }
 
 void Scheduler::WakeTimers(SteadyTime now) {
-  while (!timers_.empty() && timers_.begin()->first <= now) {
+  while (!timers_.empty() && timers_.begin()->first.first <= now) {
     Queue& queue = *timers_.begin()->second;
     timers_.erase(timers_.begin());
     queue.where = Queue::Where::kNowhere;
@@ -522,8 +532,8 @@ void Scheduler::Requeue(std::int64_t ord, SteadyTime due, int attempt, SteadyTim
 SteadyTime Scheduler::NextWake() const {
   SteadyTime wake = SteadyTime::max();
   if (!needy_.empty() && heads() < options_.heads_max) return SteadyTime::min();
-  if (!timers_.empty()) wake = std::min(wake, timers_.begin()->first);
-  if (!reloads_.empty()) wake = std::min(wake, reloads_.begin()->first);
+  if (!timers_.empty()) wake = std::min(wake, timers_.begin()->first.first);
+  if (!reloads_.empty()) wake = std::min(wake, reloads_.begin()->first.first);
   return wake;
 }
 

@@ -67,7 +67,7 @@ class Scheduler {
     for (const std::int64_t id : LaneIds()) visit(*FindLane(id), *LimiterOf(id));
   }
   // Forgets the lanes of a shard and what waits there; what is in flight may still be ended.
-  void RemoveShard(int shard);
+  void RemoveShard(int shard, SteadyTime now);
 
   void SetOpen(std::int64_t lane_id, bool open, SteadyTime now);
   void PauseLane(std::int64_t lane_id, SteadyTime until, SteadyTime now);
@@ -140,9 +140,11 @@ class Scheduler {
   Conversations conversations_;
   std::unordered_map<std::string, std::unique_ptr<Account>> accounts_;
   std::deque<Organization*> ring_;  // Those with something ready; deficit round robin stands here.
-  std::set<std::pair<SteadyTime, Queue*>> timers_;
-  std::set<std::pair<SteadyTime, Feed*>> reloads_;
-  std::set<Feed*> needy_;
+  // By time, then by age: the same history gives the same order.
+  std::map<std::pair<SteadyTime, std::int64_t>, Queue*> timers_;
+  std::map<std::pair<SteadyTime, std::int64_t>, Feed*> reloads_;
+  std::map<std::int64_t, Feed*> needy_;
+  std::int64_t next_nr_ = 0;
   bool allowed_[kPriorities] = {true, true};
   std::size_t ready_ = 0;
   std::size_t in_flight_ = 0;

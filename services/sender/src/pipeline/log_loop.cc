@@ -19,6 +19,8 @@ constexpr milliseconds kAnswer{250};
 
 void LogLoop::Run(const Handle& handle, Watcher* watcher, std::stop_token stop) {
   while (!stop.stop_requested()) {
+    // What stood there at the start was buried when it came.
+    const bool is_new = reader_.ReachedStartEnd();
     const auto records = reader_.Poll(kBatchMax, watcher != nullptr ? kWatchedWait : kWait);
     if (!records.ok()) {
       if (watcher != nullptr) watcher->Missed();
@@ -46,6 +48,7 @@ void LogLoop::Run(const Handle& handle, Watcher* watcher, std::stop_token stop) 
                          "mend the cause and replay them.",
                          {{"topic", record.topic}})
           .Increment();
+      if (!is_new) continue;
       const absl::Status produced = dead_letters_.Produce(record, [](absl::Status) {});
       if (!produced.ok()) telemetry::Warning("dead_letter_lost", produced);
     }

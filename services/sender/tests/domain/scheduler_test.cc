@@ -180,7 +180,7 @@ TEST_F(SchedulerTest, AShardThatIsGivenUpIsForgotten) {
   scheduler_.Offer(InConversation(2, 2), kNow);
   scheduler_.Offer(MakeHead(3, 1), kNow);
   scheduler_.Offer(MakeHead(4, 2), kNow);
-  scheduler_.RemoveShard(7);
+  scheduler_.RemoveShard(7, kNow);
   EXPECT_THAT(Pick(), ElementsAre(4));
   scheduler_.Requeue(1, kNow, 1, kNow);  // Its answer came after that: it is the next owner's.
   EXPECT_THAT(Pick(), IsEmpty());

@@ -1,0 +1,64 @@
+// One run: a seed decides the work, the faults and their times; then everything heals, and what is
+// left must settle. DESIGN §6's promises are checked on Twilio's ledger and the tables.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "replica.h"
+
+namespace parley::sender::simulation {
+
+struct Totals {
+  std::int64_t messages = 0;
+  std::int64_t taken = 0;
+  std::int64_t unconfirmed = 0;
+  std::int64_t kills = 0;
+  std::int64_t events = 0;
+};
+
+class Simulation {
+ public:
+  // Tells what happens to `trace`, if given.
+  explicit Simulation(std::uint64_t seed, std::ostream* trace = nullptr);
+  // The first promise that was broken, or nothing.
+  std::string Run(Totals& totals);
+
+ private:
+  void MakeLanes();
+  void MakeWork();
+  void MakeFaults();
+  void Emit(const Tables::Command& command, int partition);
+  void StartReplica();
+  void Rebalance();
+  void Heal();
+  bool IsSettled() const;
+  void WatchDeaths();
+
+  void CheckOnce();
+  void CheckEnds();
+  void CheckUnconfirmed();
+  void CheckOrder();
+  void CheckRates();
+  void CheckConsent();
+  void CheckLateness();
+
+  World world_;
+  Tables tables_;
+  Faults faults_;
+  Kafka kafka_;
+  Twilio twilio_;
+  std::map<std::string, Micros> intervals_;
+  std::vector<std::unique_ptr<Replica>> replicas_;
+  std::set<const Replica*> buried_;
+  int in_flight_at_deaths_ = 0;
+  int replicas_wanted_ = 0;
+  int names_ = 0;
+  std::size_t messages_ = 0;
+  Micros healed_at_ = 0;
+  bool healed_ = false;
+};
+
+}  // namespace parley::sender::simulation
