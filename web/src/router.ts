@@ -5,6 +5,7 @@ import ConversationPage from './pages/ConversationPage.vue'
 import InboxPage from './pages/InboxPage.vue'
 import LogInPage from './pages/LogInPage.vue'
 import NothingOpenPage from './pages/NothingOpenPage.vue'
+import SettingsPage from './pages/SettingsPage.vue'
 
 export function createAppRouter(session: SessionStore): Router {
   const router = createRouter({
@@ -24,6 +25,7 @@ export function createAppRouter(session: SessionStore): Router {
           },
         ],
       },
+      { path: '/settings', name: 'settings', component: SettingsPage },
       { path: '/:rest(.*)*', redirect: { name: 'inbox' } },
     ],
   })

@@ -7,6 +7,7 @@ import type {
   Message,
   MessageChange,
   Page,
+  QuarantinedWebhook,
   Resolution,
   SendMessageRequest,
   Session,
@@ -74,6 +75,30 @@ export function createClient(options: ClientOptions = {}) {
     listChannels: () =>
       call<{ channels?: Channel[] }>('GET', '/v1/channels?pageSize=200').then(
         (answer) => answer.channels ?? [],
+      ),
+
+    // `fields` are the ones that change, also to nothing.
+    updateChannel: (id: string, channel: Partial<Channel>, fields: readonly string[]) =>
+      call<Channel>(
+        'PATCH',
+        `/v1/channels/${encodeURIComponent(id)}${query({ updateMask: fields.join(',') })}`,
+        channel,
+      ),
+
+    // Newest first.
+    listQuarantined: (pageToken = ''): Promise<Page<QuarantinedWebhook>> =>
+      call<{ quarantinedWebhooks?: QuarantinedWebhook[]; nextPageToken?: string }>(
+        'GET',
+        `/v1/quarantinedWebhooks${query({ pageSize: 50, pageToken })}`,
+      ).then((answer) => ({
+        items: answer.quarantinedWebhooks ?? [],
+        nextPageToken: answer.nextPageToken ?? '',
+      })),
+    releaseQuarantined: (webhookIds: readonly string[], pageToken: string) =>
+      call<{ releasedCount: number; keptCount: number; nextPageToken: string }>(
+        'POST',
+        '/v1/quarantinedWebhooks:release',
+        { webhookIds, pageToken },
       ),
 
     listConversations: (pageToken: string, pageSize = 50): Promise<Page<Conversation>> =>

@@ -127,6 +127,52 @@ export interface Channel {
   phoneNumber: string
   whatsappNumber: string
   media: Medium[]
+  accountSid?: string
+  autoReply?: string
+  autoReplyMode?: AutoReplyMode
+  officeHours?: { timeZone: string; intervals: OfficeInterval[] }
+  voiceGreeting?: string
+  voice?: ChannelVoice
+  publicUrl?: string
+}
+
+export type AutoReplyMode =
+  | 'AUTO_REPLY_MODE_UNSPECIFIED'
+  | 'AUTO_REPLY_MODE_OFF'
+  | 'AUTO_REPLY_MODE_ALWAYS'
+  | 'AUTO_REPLY_MODE_OUT_OF_HOURS'
+  | 'AUTO_REPLY_MODE_FIRST_MESSAGE'
+
+// Minutes of the day; Monday is 1.
+export interface OfficeInterval {
+  weekday: number
+  fromMinute: number
+  toMinute: number
+}
+
+export type VoiceAction =
+  'ACTION_UNSPECIFIED' | 'ACTION_NONE' | 'ACTION_VOICEMAIL' | 'ACTION_FORWARD'
+
+export interface ChannelVoice {
+  language: string
+  voiceName: string
+  action: VoiceAction
+  forwardNumber: string
+  voicemailSecondsMax: number
+}
+
+// A webhook whose signature did not verify.
+export interface QuarantinedWebhook {
+  id: string
+  kind: string
+  businessNumber: string
+  customerNumber: string
+  reason: string
+  receiveTime?: string
+  triedUrls: string[]
+  publicUrl: string
+  // Whether it would verify now.
+  verifies: boolean
 }
 
 export interface User {
