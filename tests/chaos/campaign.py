@@ -106,15 +106,31 @@ def _wait_stored(
         time.sleep(0.25)
 
 
+@dataclass(frozen=True)
+class Run:
+    """What was sent to a stack, and where it should be."""
+
+    sent: dict[str, Sent]
+    store: Store
+    summary: dict
+
+    def verdict(self) -> Verdict:
+        verdict = verify(self.sent, self.store)
+        summary = self.summary
+        verdict.counts |= {"tries refused": summary["refused"], "unanswered": summary["unanswered"]}
+        verdict.counts["webhooks/s"] = round(summary["begun"] / max(summary["seconds"], 0.001))
+        return verdict
+
+
 def run_campaign(
     stack: Stack,
     plan: list[Fault],
     load: Load,
     seed: int,
     note: Callable[[str], None] = lambda text: None,
-) -> Verdict:
-    """Sends, applies the faults in turn, and verifies. Takes as long as the faults do, and what
-    remains to be sent and to be stored."""
+) -> Run:
+    """Sends, applies the faults in turn, and waits for the store. Takes as long as the faults do,
+    and what remains to be sent and to be stored."""
     first = FIRST_CUSTOMER + (seed * CUSTOMERS_MAX) % 7_000_000
     with Sender(stack, load, seed, first) as sender:
         for fault in plan:
@@ -125,9 +141,4 @@ def run_campaign(
     sent = read_ledger(sender.ledger)
     store = Store(stack, f"+1555{first:07d}", f"+1555{first + load.customers - 1:07d}")
     _wait_stored(store, sent, load.catch_up_seconds_max, note)
-    verdict = verify(sent, store)
-    verdict.counts |= {"tries refused": summary["refused"], "unanswered": summary["unanswered"]}
-    verdict.counts["webhooks/s"] = round(summary["begun"] / max(summary["seconds"], 0.001))
-    if not verdict.violations:
-        sender.ledger.unlink()
-    return verdict
+    return Run(sent, store, summary)

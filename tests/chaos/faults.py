@@ -49,12 +49,9 @@ class SpoolDisk:
 
     def fill(self) -> None:
         """Takes all the room that is left, down to the last byte."""
-        with open(self._filler, "wb") as file:
-            for piece in (1 << 20, 1 << 12):
-                with contextlib.suppress(OSError):
-                    while True:
-                        file.write(b"\0" * piece)
-                        file.flush()
+        with open(self._filler, "wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:  # Until there is no room for a byte.
+                file.write(bytes(1 << 20))
         assert shutil.disk_usage(self._folder).free < 1 << 12
 
     def free(self) -> None:
