@@ -27,6 +27,7 @@
 #include "live/server.h"
 #include "projector/projector.h"
 #include "projector/quarantine.h"
+#include "relay/consents.h"
 #include "relay/relay.h"
 #include "roles.h"
 
@@ -258,6 +259,18 @@ absl::Status Migrate(const Config& config) {
                              kTopicsDeadline);
 }
 
+absl::Status RepublishSuppressions(const Config& config, std::string& answer) {
+  postgres::Pool pool(PoolFor(config, "gateway_worker", 1));
+  PARLEY_RETURN_IF_ERROR(pool.Transact([](pqxx::work& tx) {
+    const Time now = SystemClock().Now();
+    relay::RequestConsents(tx, now, now);
+    return absl::OkStatus();
+  }));
+  answer =
+      "All suppressions will be republished by the relay; its log says consents_republished.\n";
+  return absl::OkStatus();
+}
+
 absl::Status Bootstrap(const Config& config, const std::string& credentials_file,
                        std::string& answer) {
   nlohmann::json known = nlohmann::json::object();
@@ -308,6 +321,8 @@ int Main(int argc, char** argv) {
   CLI::App* serve = app.add_subcommand("serve", "serve until SIGTERM (the default)");
   serve->add_option("--roles", roles_text, "what this replica runs");
   CLI::App* migrate = app.add_subcommand("migrate", "bring the database and Kafka's topics up");
+  CLI::App* republish = app.add_subcommand(
+      "republish-suppressions", "tell every sender again who opted out; the relay does it");
   CLI::App* bootstrap = app.add_subcommand("bootstrap", "make the first organization; repeatable");
   bootstrap->add_option("--credentials", credentials_file, "file to read and to keep up to date");
   app.require_subcommand(0, 1);
@@ -320,9 +335,10 @@ int Main(int argc, char** argv) {
 
   const auto config = config::Load<Config>();
   absl::Status status = config.ok() ? Validate(*config) : config.status();
-  if (*migrate || *bootstrap) {
+  if (*migrate || *bootstrap || *republish) {
     return RunCommand([&](std::string& answer) {
       if (!status.ok()) return status;
+      if (*republish) return RepublishSuppressions(*config, answer);
       return *migrate ? Migrate(*config) : Bootstrap(*config, credentials_file, answer);
     });
   }

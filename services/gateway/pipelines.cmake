@@ -6,6 +6,7 @@ set(GATEWAY_PIPELINE_SOURCES
     src/domain/message.cc
     src/domain/status.cc
     src/domain/turn.cc
+    src/domain/unconfirmed.cc
     src/live/events.cc
     src/live/feed.cc
     src/live/server.cc
@@ -13,6 +14,7 @@ set(GATEWAY_PIPELINE_SOURCES
     src/projector/projector.cc
     src/projector/records.cc
     src/relay/batch.cc
+    src/relay/consents.cc
     src/relay/flight.cc
     src/relay/leader.cc
     src/relay/relay.cc
@@ -21,6 +23,7 @@ set(GATEWAY_PIPELINE_SOURCES
     src/store/commands.cc
     src/store/consent.cc
     src/store/conversation_rows.cc
+    src/store/decisions.cc
     src/store/directory.cc
     src/store/inbox.cc
     src/store/live_json.cc

@@ -239,6 +239,17 @@ export async function startMock({ port = 0, seeded = true, stepMs = 700 } = {}) 
       const { items, nextPageToken } = page(all, url)
       return json(response, 200, { conversations: items.map(view), nextPageToken })
     }
+    if (route === 'GET /v1/unconfirmedMessages') {
+      const all = [...messages.values()].flat().filter((m) => m.status === 'STATUS_UNCONFIRMED')
+      return json(response, 200, { messages: all, nextPageToken: '', totalCount: all.length })
+    }
+    const of = /^\/v1\/messages\/([^/:]+)(\/history|:resolve)$/.exec(path)
+    if (of) {
+      const message = known(of[1])
+      if (!message) return fail(response, 404, 'NOT_FOUND', 'MESSAGE_NOT_FOUND', 'no such message')
+      if (of[2] === '/history') return json(response, 200, { changes: historyOf(message) })
+      return resolve(message, body, response)
+    }
     if (route === 'POST /v1/messages') return send(body, response)
     if (route === 'POST /v1/messages:simulateInbound') return simulate(body, response)
     const match = /^\/v1\/conversations\/([^/:]+)(\/messages|:\w+)?$/.exec(path)
@@ -276,6 +287,49 @@ export async function startMock({ port = 0, seeded = true, stepMs = 700 } = {}) 
       if (message) return message
     }
     return undefined
+  }
+
+  function historyOf(message) {
+    const at = (seconds) => new Date(Date.parse(message.createTime) + seconds * 1000).toISOString()
+    const change = { actor: '', attempt: 1, messageSid: '', errorCode: 0, reason: '', message: '' }
+    const sender = { ...change, source: 'SOURCE_SENDER' }
+    const lost = "Twilio's answer was lost; the message may have been sent."
+    return [
+      { ...sender, status: 'STATUS_SENDING', time: at(1) },
+      message.errorMessage
+        ? { ...sender, status: message.status, time: at(2), message: message.errorMessage }
+        : { ...sender, status: 'STATUS_SENT', time: at(2) },
+      ...(message.decided
+        ? [
+            { ...sender, status: 'STATUS_UNCONFIRMED', time: at(11), message: lost },
+            {
+              ...change,
+              source: 'SOURCE_PERSON',
+              actor: 'Robin Vale',
+              status: 'STATUS_QUEUED',
+              reason: 'SENT_AGAIN',
+              time: at(900),
+            },
+          ]
+        : []),
+    ]
+  }
+
+  function resolve(message, { resolution }, response) {
+    if (message.status !== 'STATUS_UNCONFIRMED') {
+      return fail(response, 400, 'FAILED_PRECONDITION', 'NOT_UNCONFIRMED', 'decided')
+    }
+    const again = resolution === 'RESOLUTION_SEND_AGAIN'
+    delete message.unconfirmed
+    Object.assign(message, {
+      decided: true,
+      status: again ? 'STATUS_QUEUED' : 'STATUS_FAILED',
+      statusTime: new Date().toISOString(),
+      errorMessage: again ? '' : 'It was marked as failed: nobody knows whether Twilio sent it.',
+    })
+    publish('message', { ...message })
+    if (again) advance(conversations.get(message.conversationId), message, DELIVERED)
+    json(response, 200, { ...message })
   }
 
   function send(body, response) {
@@ -411,6 +465,23 @@ function seed({ conversationOf, append }) {
     status: 'STATUS_UNDELIVERED',
     errorCode: 30003,
     errorMessage: 'The phone was switched off or out of reach. Try again later.',
+  })
+  say(sam, 'AUTHOR_AGENT', 'Shall we bring two walnut loaves at four?', 80, {
+    status: 'STATUS_UNCONFIRMED',
+    errorMessage: "Twilio's answer was lost; the message may have been sent.",
+    unconfirmed: {
+      verdict: 'VERDICT_PROBABLY_NOT_SENT',
+      findings: [
+        {
+          text: "Twilio's list of messages does not show it; that list may lag behind. It was asked 4 times.",
+          time: new Date(minutes(78)).toISOString(),
+        },
+        {
+          text: "Twilio's list shows later messages from this number, but not this one. It was probably not sent.",
+          time: new Date(minutes(62)).toISOString(),
+        },
+      ],
+    },
   })
   Object.assign(sam, { readSeq: 1, aiState: 'AI_STATE_TAKEN_OVER' })
 

@@ -184,6 +184,8 @@ std::unique_ptr<dispatcher::Dispatcher> PipelineTest::MakeDispatcher() {
   dispatcher::DispatcherOptions options;
   options.database = PoolOf("gateway_worker");
   options.append.turn_keys = {&MasterKeys(), &DirectoryKeys()};
+  // No relay empties the outbox here.
+  options.outbox_stuck_after = std::chrono::hours(1);
   return std::make_unique<dispatcher::Dispatcher>(options, Worker(), clock_);
 }
 

@@ -9,6 +9,7 @@
 #include "parley/v1/channel.pb.h"
 #include "parley/v1/contact.pb.h"
 #include "parley/v1/conversation.pb.h"
+#include "parley/v1/delivery.pb.h"
 #include "parley/v1/message.pb.h"
 #include "parley/v1/organization.pb.h"
 #include "parley/v1/quarantine.pb.h"
@@ -67,6 +68,15 @@ Handler<v1::SendMessageRequest, v1::Message> SendMessage;
 Handler<v1::GetMessageRequest, v1::Message> GetMessage;
 Handler<v1::ListMessagesRequest, v1::ListMessagesResponse> ListMessages;
 Handler<v1::SimulateInboundMessageRequest, v1::Message> SimulateInboundMessage;
+
+// delivery.cc
+Handler<v1::ResolveMessageRequest, v1::Message> ResolveMessage;
+Handler<v1::ResolveUnconfirmedMessagesRequest, v1::ResolveUnconfirmedMessagesResponse>
+    ResolveUnconfirmedMessages;
+Handler<v1::ListUnconfirmedMessagesRequest, v1::ListUnconfirmedMessagesResponse>
+    ListUnconfirmedMessages;
+Handler<v1::CancelMessageRequest, v1::CancelMessageResponse> CancelMessage;
+Handler<v1::ListMessageChangesRequest, v1::ListMessageChangesResponse> ListMessageChanges;
 
 // quarantine.cc
 Handler<v1::ListQuarantinedWebhooksRequest, v1::ListQuarantinedWebhooksResponse>

@@ -38,6 +38,38 @@ absl::Status CheckSend(const v1::SendMessageRequest& request, Recipient recipien
        CheckContent({request.body(), MediaUrls(request)})});
 }
 
+// How far ahead a message may be scheduled, and how long it may be tried after that.
+constexpr std::chrono::hours kScheduleMax{366 * 24};
+constexpr std::chrono::hours kExpireDefault{24};
+constexpr std::chrono::hours kExpireMax{7 * 24};
+
+Time ReadTime(const google::protobuf::Timestamp& time) {
+  return FromMicros(time.seconds() * 1'000'000 + time.nanos() / 1'000);
+}
+
+// When the message goes out, and until when it is tried.
+absl::Status Schedule(const v1::SendMessageRequest& request, Time now, store::NewMessage& message) {
+  Time from = now;
+  if (request.has_send_time()) {
+    const Time at = ReadTime(request.send_time());
+    if (at > now + kScheduleMax) {
+      return InvalidArgument("VALUE_OUT_OF_RANGE", "sendTime is more than 366 days ahead.");
+    }
+    if (at > now) message.send_at = from = at;
+  }
+  if (request.has_expire_time()) {
+    const Time until = ReadTime(request.expire_time());
+    if (until <= from || until > from + kExpireMax) {
+      return InvalidArgument("VALUE_OUT_OF_RANGE",
+                             "expireTime must be after the message is sent, by at most 7 days.");
+    }
+    message.expires_at = until;
+  } else if (message.send_at > now) {
+    message.expires_at = from + kExpireDefault;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ChannelDeleted() {
   return FailedPrecondition("CHANNEL_DELETED",
                             "This channel was deleted; its conversations can only be read.");
@@ -144,9 +176,12 @@ absl::StatusOr<v1::Message> Send(Services& services, rpc::CallContext& call,
                             .direction = v1::Message::DIRECTION_OUTBOUND,
                             .author = v1::Message::AUTHOR_AGENT,
                             .body = request.body(),
+                            // Existing clients see a refusal as the message's status.
+                            .keep_refused = recipient == Recipient::kOptional,
                             .user_id = call.user_id,
                             .received_at = services.clock.Now(),
                             .traceparent = call.traceparent};
+  PARLEY_RETURN_IF_ERROR(Schedule(request, message.received_at, message));
   for (const std::string& url : request.media_urls()) message.media.push_back({url, ""});
   if (!message.media.empty()) message.kind = v1::Message::KIND_MMS;
   auto stored = Write<v1::Message>(services, call, request,

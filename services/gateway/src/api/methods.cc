@@ -136,6 +136,12 @@ void AddMethods(rpc::MethodTable& table, Services& services) {
   add("MessageService.ListMessages", Access::kViewer, ListMessages);
   add("MessageService.SimulateInboundMessage", Access::kAgent, SimulateInboundMessage);
 
+  add("DeliveryService.ResolveMessage", Access::kAgent, ResolveMessage);
+  add("DeliveryService.ResolveUnconfirmedMessages", Access::kAdmin, ResolveUnconfirmedMessages);
+  add("DeliveryService.ListUnconfirmedMessages", Access::kViewer, ListUnconfirmedMessages);
+  add("DeliveryService.CancelMessage", Access::kAgent, CancelMessage);
+  add("DeliveryService.ListMessageChanges", Access::kViewer, ListMessageChanges);
+
   add("QuarantineService.ListQuarantinedWebhooks", Access::kAgent, ListQuarantinedWebhooks);
   add("QuarantineService.GetQuarantinedWebhook", Access::kAgent, GetQuarantinedWebhook);
   add("QuarantineService.ReleaseQuarantinedWebhooks", Access::kAdmin, ReleaseQuarantinedWebhooks);

@@ -9,6 +9,7 @@
 #include "libs/base/id.h"
 #include "libs/base/status.h"
 #include "libs/crypto/credential.h"
+#include "store/directory.h"
 #include "store/resources.h"
 
 namespace parley::gateway::api {
@@ -16,11 +17,13 @@ namespace {
 
 constexpr std::size_t kPrefixChars = kApiKeyPrefix.size() + 5;
 constexpr char kApiKeysScope[] = "apiKeys";
+constexpr std::string_view kPolicyResend = "resend";
+constexpr int kUnconfirmedAfterMinutesMax = 24 * 60;
 
 absl::StatusOr<v1::Organization> LoadOrganization(pqxx::work& tx, const rpc::CallContext& call) {
   const pqxx::result found = tx.exec_params(
-      "SELECT id, display_name, (extract(epoch FROM created_at) * 1000000)::bigint"
-      " FROM organizations WHERE id = $1",
+      "SELECT id, display_name, (extract(epoch FROM created_at) * 1000000)::bigint,"
+      " consent_scope FROM organizations WHERE id = $1",
       call.organization_id);
   if (found.empty()) return NotFound("ORGANIZATION_NOT_FOUND", "Your organization is gone.");
   v1::Organization organization;
@@ -28,7 +31,27 @@ absl::StatusOr<v1::Organization> LoadOrganization(pqxx::work& tx, const rpc::Cal
   organization.set_display_name(found[0][1].c_str());
   *organization.mutable_create_time() =
       store::ToTimestamp(FromMicros(found[0][2].as<std::int64_t>()));
+  organization.set_consent_scope(found[0][3].c_str() == std::string_view("sender")
+                                     ? v1::CONSENT_SCOPE_SENDER
+                                     : v1::CONSENT_SCOPE_ORGANIZATION);
   return organization;
+}
+
+// All numbers of the organization say it in the directory, for the sender.
+absl::Status SaveConsentScope(pqxx::work& tx, const rpc::CallContext& call,
+                              v1::ConsentScope scope) {
+  if (scope == v1::CONSENT_SCOPE_UNSPECIFIED) return absl::OkStatus();
+  tx.exec_params0("UPDATE organizations SET consent_scope = $2 WHERE id = $1", call.organization_id,
+                  scope == v1::CONSENT_SCOPE_SENDER ? "sender" : "organization");
+  AsWorker worker(tx);
+  for (const pqxx::row& row :
+       tx.exec_params("SELECT account_sid, number FROM number_claims WHERE organization_id = $1"
+                      " ORDER BY account_sid, number",
+                      call.organization_id)) {
+    PARLEY_RETURN_IF_ERROR(store::PutNumber(tx, row[0].c_str(), row[1].c_str()));
+  }
+  worker.Done();
+  return absl::OkStatus();
 }
 
 v1::ApiKey ReadApiKey(const pqxx::row& row) {
@@ -52,11 +75,22 @@ absl::StatusOr<v1::Organization> UpdateOrganization(Services& services, rpc::Cal
                                                     const v1::UpdateOrganizationRequest& request) {
   PARLEY_ASSIGN_OR_RETURN(const std::set<std::string> fields,
                           FieldsToUpdate(request.organization(), request.update_mask()));
-  const std::string& name = request.organization().display_name();
-  PARLEY_RETURN_IF_ERROR(CheckText("displayName", name, {1, kNameMax}));
-  return Write<v1::Organization>(services, call, request, [&](pqxx::work& tx) {
-    tx.exec_params0("UPDATE organizations SET display_name = $2 WHERE id = $1",
-                    call.organization_id, name);
+  const v1::Organization& wanted = request.organization();
+  if (fields.contains("display_name")) {
+    PARLEY_RETURN_IF_ERROR(CheckText("displayName", wanted.display_name(), {1, kNameMax}));
+  }
+  if (!v1::ConsentScope_IsValid(wanted.consent_scope())) {
+    return InvalidArgument("VALUE_OUT_OF_RANGE", "consentScope is unknown.");
+  }
+  using Result = absl::StatusOr<v1::Organization>;
+  return Write<v1::Organization>(services, call, request, [&](pqxx::work& tx) -> Result {
+    if (fields.contains("display_name")) {
+      tx.exec_params0("UPDATE organizations SET display_name = $2 WHERE id = $1",
+                      call.organization_id, wanted.display_name());
+    }
+    if (fields.contains("consent_scope")) {
+      PARLEY_RETURN_IF_ERROR(SaveConsentScope(tx, call, wanted.consent_scope()));
+    }
     RecordAudit(tx, call, "organization.update", "organization:" + call.organization_id,
                 {{"fields", fields}});
     return LoadOrganization(tx, call);

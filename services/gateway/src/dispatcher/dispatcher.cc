@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "domain/emission.h"
+#include "libs/base/id.h"
 #include "libs/base/shutdown.h"
 #include "libs/base/status.h"
 #include "libs/postgres/array.h"
@@ -67,7 +69,7 @@ void Dispatcher::Run(const std::stop_token& stop) {
       continue;
     }
     if (*more) continue;
-    const absl::StatusOr<milliseconds> wait = UntilNextTurn();
+    const absl::StatusOr<milliseconds> wait = UntilNextDue();
     listener_.Wait(wait.ok() ? *wait : kErrorWait, stop);
   }
 }
@@ -75,8 +77,15 @@ void Dispatcher::Run(const std::stop_token& stop) {
 absl::StatusOr<bool> Dispatcher::Round() {
   PARLEY_ASSIGN_OR_RETURN(const int emitted, EmitDueTurns());
   PARLEY_ASSIGN_OR_RETURN(const int closed, CloseOverdueTurns());
+  PARLEY_ASSIGN_OR_RETURN(const int planned, EmitPlanned());
   PARLEY_ASSIGN_OR_RETURN(const int sent, EmitSendsAgain());
-  return std::max({emitted, closed, sent}) >= options_.batch_max;
+  int decided = 0;
+  if (clock_.Steady() >= look_at_) {
+    PARLEY_ASSIGN_OR_RETURN(decided, ApplyPolicies());
+    PARLEY_RETURN_IF_ERROR(CountWaiting());
+    if (decided < options_.batch_max) look_at_ = clock_.Steady() + options_.look_every;
+  }
+  return std::max({emitted, closed, planned, sent, decided}) >= options_.batch_max;
 }
 
 absl::StatusOr<int> Dispatcher::EmitDueTurns() {
@@ -136,10 +145,85 @@ absl::StatusOr<int> Dispatcher::CloseOverdueTurns() {
   return static_cast<int>(failures.size());
 }
 
+store::DecisionPolicy Dispatcher::Deciding() const {
+  return {.now = clock_.Now(),
+          .send_valid = options_.append.send_valid,
+          .emit_again_after = options_.append.emit_again_after};
+}
+
+absl::StatusOr<int> Dispatcher::EmitPlanned() {
+  int taken = 0;
+  PARLEY_RETURN_IF_ERROR(pool_.Transact([&](pqxx::work& tx) -> absl::Status {
+    PARLEY_ASSIGN_OR_RETURN(taken, store::EmitPlanned(tx, options_.batch_max, Deciding()));
+    return absl::OkStatus();
+  }));
+  if (taken > 0) Done("planned").Increment(taken);
+  return taken;
+}
+
+absl::StatusOr<int> Dispatcher::ApplyPolicies() {
+  int taken = 0;
+  PARLEY_RETURN_IF_ERROR(pool_.Transact([&](pqxx::work& tx) -> absl::Status {
+    PARLEY_ASSIGN_OR_RETURN(taken, store::ApplyPolicies(tx, options_.batch_max, Deciding()));
+    return absl::OkStatus();
+  }));
+  if (taken > 0) Done("policy_applied").Increment(taken);
+  return taken;
+}
+
+absl::Status Dispatcher::CountWaiting() {
+  static prometheus::Gauge& unconfirmed =
+      telemetry::Gauge("parley_gateway_unconfirmed_messages",
+                       "Messages of which nobody knows whether Twilio took them; if they stay, ask "
+                       "the organizations "
+                       "to decide (docs/delivery.md).");
+  static prometheus::Gauge& oldest = telemetry::Gauge(
+      "parley_gateway_unconfirmed_oldest_seconds",
+      "How long the oldest of them waits; beyond the organization's `unconfirmed_after` it is a "
+      "person's turn.");
+  static prometheus::Gauge& unaccepted = telemetry::Gauge(
+      "parley_gateway_unaccepted_sends",
+      "Sends that the sender has not accepted, counted up to 10,000; if they grow, the sender, "
+      "Kafka or the relay is away.");
+  static prometheus::Gauge& outbox_age = telemetry::Gauge(
+      "parley_gateway_outbox_oldest_seconds",
+      "Age of the oldest row that Kafka has not taken; above a few seconds Kafka or the relay's "
+      "leader is away.");
+  return pool_.Transact([&](pqxx::work& tx) -> absl::Status {
+    const pqxx::result rows = tx.exec_params(
+        "SELECT (SELECT count(*) FROM messages WHERE unconfirmed_at IS NOT NULL), "
+        "(SELECT coalesce(extract(epoch FROM $1::timestamptz - min(unconfirmed_at)), 0) "
+        "FROM messages WHERE unconfirmed_at IS NOT NULL), "
+        "(SELECT count(*) FROM (SELECT FROM messages WHERE emit_again_at IS NOT NULL "
+        "LIMIT 10000) some), "
+        "(SELECT coalesce(extract(epoch FROM now() - (SELECT created_at FROM outbox ORDER BY id "
+        "LIMIT 1)), 0))",
+        FormatTime(clock_.Now()));
+    unconfirmed.Set(rows[0][0].as<double>());
+    oldest.Set(rows[0][1].as<double>());
+    unaccepted.Set(rows[0][2].as<double>());
+    outbox_age.Set(rows[0][3].as<double>());
+    return absl::OkStatus();
+  });
+}
+
+// True while Kafka does not take what is there already: to emit more would only pile it up. Also
+// for a while after, until the sender has had time to accept.
+absl::StatusOr<bool> Dispatcher::OutboxStuck(pqxx::work& tx) {
+  const pqxx::result oldest = tx.exec(
+      "SELECT coalesce(extract(epoch FROM now() - (SELECT created_at FROM outbox "
+      "ORDER BY id LIMIT 1)), 0) > " +
+      std::to_string(options_.outbox_stuck_after.count()));
+  const auto now = clock_.Steady();
+  if (oldest[0][0].as<bool>()) outbox_moves_at_ = now + options_.append.emit_again_after;
+  return outbox_moves_at_ && now < *outbox_moves_at_;
+}
+
 absl::StatusOr<int> Dispatcher::EmitSendsAgain() {
   const store::AppendPolicy policy = Policy();
-  int taken = 0;
+  int taken = 0, past_count = 0;
   const absl::Status done = pool_.Transact([&](pqxx::work& tx) -> absl::Status {
+    taken = past_count = 0;
     static const std::string sql =
         std::string(store::kMessageSelect)
             .insert(sizeof("SELECT ") - 1,
@@ -147,63 +231,79 @@ absl::StatusOr<int> Dispatcher::EmitSendsAgain() {
                         store::MicrosOf("m.not_after") + ", (SELECT " +
                         store::MicrosOf("c.whatsapp_window_until") +
                         " FROM conversations c WHERE c.organization_id = m.organization_id "
-                        "AND c.id = m.conversation_id), ") +
+                        "AND c.id = m.conversation_id), m.emissions, ") +
         " WHERE m.emit_again_at <= $1 ORDER BY m.emit_again_at, m.seq LIMIT $2 "
         "FOR UPDATE OF m SKIP LOCKED";
     const pqxx::result rows =
         store::RunPrepared(tx, "sends_again", sql, FormatTime(policy.now), options_.batch_max);
-    taken = static_cast<int>(rows.size());
     if (rows.empty()) return absl::OkStatus();
+    PARLEY_ASSIGN_OR_RETURN(const bool stuck, OutboxStuck(tx));
+    if (stuck) return absl::OkStatus();
+    taken = static_cast<int>(rows.size());
     store::Outbox outbox;
-    postgres::Array again_organizations, again_ids, past_organizations, past_ids;
+    postgres::Array again_organizations, again_ids, again_at, past_organizations, past_ids,
+        past_keys;
     for (const pqxx::row& row : rows) {
-      v1::Message message = store::ReadMessage(row, 5);
+      v1::Message message = store::ReadMessage(row, 6);
       const Time not_after = FromMicros(row[3].is_null() ? 0 : row[3].as<std::int64_t>());
       if (not_after <= policy.now) {
         past_organizations.Add(row[0].c_str());
         past_ids.Add(message.id());
+        past_keys.Add(NewId());
+        ++past_count;
         continue;
       }
       again_organizations.Add(row[0].c_str());
       again_ids.Add(message.id());
+      again_at.Add(policy.now +
+                   EmissionDelay(policy.emit_again_after, row[5].as<int>() + 1, jitter_(random_)));
       store::AddSend({row[0].c_str(), message, row[1].c_str(), row[2].as<int>(), not_after,
-                      FromMicros(row[4].is_null() ? 0 : row[4].as<std::int64_t>()), ""},
+                      FromMicros(row[4].is_null() ? 0 : row[4].as<std::int64_t>()), "",
+                      store::SendTimeOf(message)},
                      outbox);
     }
     tx.exec_params(
-        "UPDATE messages m SET emit_again_at = $3 "
-        "FROM unnest($1::uuid[], $2::uuid[]) w(org, id) "
+        "UPDATE messages m SET emit_again_at = w.at, emissions = m.emissions + 1 "
+        "FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) w(org, id, at) "
         "WHERE m.organization_id = w.org AND m.id = w.id",
-        again_organizations.str(), again_ids.str(),
-        FormatTime(policy.now + policy.emit_again_after));
+        again_organizations.str(), again_ids.str(), again_at.str());
+    outbox.Write(tx);
+    if (past_count == 0) return absl::OkStatus();
     // The sender never said that it has them, and may not send them any more if it does.
     const pqxx::result past = tx.exec_params(
-        "UPDATE messages m SET emit_again_at = NULL, status = 'unconfirmed', status_at = $3, "
-        "error_reason = 'NOT_ACCEPTED', error_message = 'The sender never confirmed this message, "
-        "and its time has passed. Check with the customer before you send it again.' "
-        "FROM unnest($1::uuid[], $2::uuid[]) w(org, id) "
-        "WHERE m.organization_id = w.org AND m.id = w.id RETURNING m.organization_id, m.id",
-        past_organizations.str(), past_ids.str(), FormatTime(policy.now));
-    outbox.Write(tx);
+        "WITH past AS (UPDATE messages m SET emit_again_at = NULL, status = 'unconfirmed', "
+        "status_at = $3, unconfirmed_at = $3, error_reason = 'NOT_ACCEPTED', error_message = $5 "
+        "FROM unnest($1::uuid[], $2::uuid[], $4::uuid[]) w(org, id, history) "
+        "WHERE m.organization_id = w.org AND m.id = w.id "
+        "RETURNING m.organization_id, m.id, w.history) "
+        "INSERT INTO message_status_changes (organization_id, message_id, id, status, source, at, "
+        "reason, message) SELECT p.organization_id, p.id, p.history, 'unconfirmed', 'policy', $3, "
+        "'NOT_ACCEPTED', $5 FROM past p RETURNING organization_id, message_id",
+        past_organizations.str(), past_ids.str(), FormatTime(policy.now), past_keys.str(),
+        "The sender never confirmed this message, and its time has passed. Check with the customer "
+        "before you send it again.");
     for (const pqxx::row& row : past) {
       PARLEY_RETURN_IF_ERROR(store::PublishMessage(tx, row[0].c_str(), row[1].c_str()));
     }
     return absl::OkStatus();
   });
   PARLEY_RETURN_IF_ERROR(done);
-  if (taken > 0) {
-    Done("send_again").Increment(taken);
-    telemetry::Warning("sends_emitted_again", {{"messages", taken}});
+  if (past_count > 0) Done("send_not_accepted").Increment(past_count);
+  if (taken > past_count) {
+    Done("send_again").Increment(taken - past_count);
+    telemetry::Warning("sends_emitted_again", {{"messages", taken - past_count}});
   }
   return taken;
 }
 
-absl::StatusOr<milliseconds> Dispatcher::UntilNextTurn() {
+absl::StatusOr<milliseconds> Dispatcher::UntilNextDue() {
   std::optional<Time> next;
   PARLEY_RETURN_IF_ERROR(pool_.Transact([&](pqxx::work& tx) -> absl::Status {
     const pqxx::result rows =
-        tx.exec("SELECT " + store::MicrosOf("min(pending_due_at)") +
-                " FROM conversations WHERE pending_due_at IS NOT NULL AND open_turn_id IS NULL");
+        tx.exec("SELECT " + store::MicrosOf("least((SELECT min(pending_due_at) FROM conversations "
+                                            "WHERE pending_due_at IS NOT NULL AND open_turn_id IS "
+                                            "NULL), (SELECT min(plan_at) FROM messages "
+                                            "WHERE plan_at IS NOT NULL))"));
     if (!rows[0][0].is_null()) next = FromMicros(rows[0][0].as<std::int64_t>());
     return absl::OkStatus();
   }));

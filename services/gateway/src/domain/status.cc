@@ -26,6 +26,50 @@ bool Advances(Status current, Status next) {
           SendersOwn(current));
 }
 
+// The latest attempt's status, as far as evidence goes: a person's verdict is none.
+Status OwnOf(const SendState& state) {
+  if (state.verdict) return Message::STATUS_UNCONFIRMED;
+  return state.own == Message::STATUS_UNSPECIFIED ? state.status : state.own;
+}
+
+// What the attempts come to.
+Status Combine(Status earlier, Status own) {
+  if (earlier == Message::STATUS_UNSPECIFIED) return own;
+  const bool own_counts = own == Message::STATUS_SENT || Arrived(own);
+  return own_counts && StatusRank(own) > StatusRank(earlier) ? own : earlier;
+}
+
+std::optional<Status> Show(SendState& state, Status own) {
+  const Status shown = Combine(state.earlier, own);
+  state.own = shown == own ? Message::STATUS_UNSPECIFIED : own;
+  if (shown == state.status) return std::nullopt;
+  state.status = shown;
+  return shown;
+}
+
+std::optional<Status> SetOwn(SendState& state, Status own) {
+  state.verdict = false;
+  return Show(state, own);
+}
+
+std::optional<Status> SetEarlier(SendState& state, Status reported) {
+  const Status own = state.own == Message::STATUS_UNSPECIFIED ? state.status : state.own;
+  if (reported == Message::STATUS_SENT || Arrived(reported)) {
+    if (StatusRank(reported) > StatusRank(state.earlier)) state.earlier = reported;
+  } else if (state.earlier == Message::STATUS_SENT) {
+    state.earlier = Message::STATUS_UNSPECIFIED;
+  }
+  return Show(state, own);
+}
+
+// A later attempt than the one that `state` is about.
+std::optional<Status> Begin(SendState& state, Status own) {
+  if (OwnOf(state) == Message::STATUS_SENT && StatusRank(state.earlier) == 0) {
+    state.earlier = Message::STATUS_SENT;
+  }
+  return SetOwn(state, own);
+}
+
 }  // namespace
 
 int StatusRank(Status status) {
@@ -102,34 +146,61 @@ Status FromTwilio(std::string_view message_status) {
 
 std::optional<Status> Apply(SendState& state, const SenderResult& result) {
   const Status next = FromOutcome(result.state);
-  if (next == Message::STATUS_UNSPECIFIED || result.generation < state.generation) {
-    return std::nullopt;
+  if (next == Message::STATUS_UNSPECIFIED) return std::nullopt;
+  if (result.generation < state.generation) {
+    return next == Message::STATUS_SENT ? SetEarlier(state, next) : std::nullopt;
   }
   if (result.generation == state.generation && result.version <= state.result_version) {
     return std::nullopt;
   }
   const bool sent_again = result.generation > state.generation;
   const bool later_attempt = sent_again || result.attempt > state.attempt;
+  const Status own = OwnOf(state);
   state.generation = result.generation;
   state.result_version = result.version;
   state.attempt = sent_again ? result.attempt : std::max(state.attempt, result.attempt);
-  const bool applies = later_attempt ? !Arrived(state.status)
-                                     : SendersOwn(state.status) || Advances(state.status, next);
-  if (!applies || next == state.status) return std::nullopt;
-  state.status = next;
-  return next;
+  const bool never_sent =
+      next == Message::STATUS_CANCELED || result.state == SendOutcome::STATE_EXPIRED ||
+      (state.verdict && next != Message::STATUS_SENT && next != Message::STATUS_FAILED);
+  bool applies = SendersOwn(own) && !(state.verdict && never_sent);
+  if (!applies) applies = Advances(own, next) && !never_sent;
+  if (later_attempt) {
+    if (!Arrived(own)) return Begin(state, next);
+    applies = false;
+  }
+  if (!applies || next == own) return std::nullopt;
+  return SetOwn(state, next);
 }
 
 std::optional<Status> Apply(SendState& state, const TwilioReport& report) {
   if (report.status == Message::STATUS_UNSPECIFIED) return std::nullopt;
-  const bool older = report.attempt != 0 && report.attempt < state.attempt;
-  const bool applies = older ? Arrived(report.status) && state.status != report.status &&
-                                   state.status != Message::STATUS_READ
-                             : Advances(state.status, report.status);
+  if (report.attempt != 0 && report.attempt < state.attempt) {
+    return SetEarlier(state, report.status);
+  }
+  const Status own = OwnOf(state);
+  const bool later = report.attempt > state.attempt;
   state.attempt = std::max(state.attempt, report.attempt);
-  if (!applies) return std::nullopt;
-  state.status = report.status;
-  return report.status;
+  if (later && !Arrived(own) && !SendersOwn(own)) return Begin(state, report.status);
+  if (!Advances(own, report.status)) return std::nullopt;
+  return SetOwn(state, report.status);
+}
+
+void SendAgain(SendState& state) {
+  ++state.generation;
+  ++state.attempt;
+  state.result_version = 0;
+  SetOwn(state, Message::STATUS_QUEUED);
+}
+
+void MarkFailed(SendState& state) {
+  SetOwn(state, Message::STATUS_FAILED);
+  state.verdict = true;
+}
+
+void PlanAgain(SendState& state) {
+  ++state.generation;
+  state.result_version = 0;
+  SetOwn(state, Message::STATUS_SCHEDULED);
 }
 
 }  // namespace parley::gateway

@@ -1,5 +1,6 @@
 #include "projector/projector.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "libs/telemetry/log.h"
 #include "libs/telemetry/metrics.h"
 #include "projector/records.h"
+#include "relay/consents.h"
 #include "store/statuses.h"
 
 namespace parley::gateway::projector {
@@ -279,13 +281,18 @@ absl::Status Projector::HandleSendResults(const std::vector<Record>& batch) {
   const auto records = ParseAll<events::v1::SendResult>(batch, ParseSendResult, bad);
   std::vector<const events::v1::AcceptedBatch::Item*> accepted;
   std::vector<events::v1::SendOutcome> outcomes;
+  std::int64_t consents_since_us = 0;  // A sender needs all suppressions.
   for (const auto& [record, event] : records) {
     for (const auto& item : event.accepted().items()) accepted.push_back(&item);
+    consents_since_us = std::max(consents_since_us, event.consent_request().at_us());
     if (event.has_outcome()) outcomes.push_back(event.outcome());
   }
   std::vector<store::StatusChange> changes;
   PARLEY_RETURN_IF_ERROR(pool_.Transact([&](pqxx::work& tx) -> absl::Status {
     PARLEY_ASSIGN_OR_RETURN(changes, store::ApplyOutcomes(tx, outcomes, clock_.Now()));
+    if (consents_since_us > 0) {
+      relay::RequestConsents(tx, FromMicros(consents_since_us), clock_.Now());
+    }
     return store::MarkAccepted(tx, accepted);
   }));
   LogChanges(changes);
@@ -319,7 +326,7 @@ absl::Status Projector::HandleConsent(const std::vector<Record>& batch) {
   const auto records = ParseAll<events::v1::ConsentRecord>(batch, ParseConsent, bad);
   std::set<store::AccountNumber> numbers;
   for (const auto& [record, event] : records) {
-    if (event.organization_id().empty()) {
+    if (event.republication_us() == 0 && event.organization_id().empty()) {
       numbers.insert({event.account_sid(), event.business_number()});
     }
   }
@@ -328,6 +335,7 @@ absl::Status Projector::HandleConsent(const std::vector<Record>& batch) {
     std::vector<store::Consent> consents;
     PARLEY_ASSIGN_OR_RETURN(const auto organizations, store::FindOrganizations(tx, numbers));
     for (const auto& [record, event] : records) {
+      if (event.republication_us() != 0) continue;  // Out of this very table.
       std::string organization_id = event.organization_id();
       if (organization_id.empty()) {
         const auto at = organizations.find({event.account_sid(), event.business_number()});

@@ -139,6 +139,7 @@ absl::StatusOr<events::v1::SendResult> ParseSendResult(std::string_view value) {
       break;
     }
     case events::v1::SendResult::kConsentRequest:
+      if (result.consent_request().at_us() <= 0) return Invalid("time");
       break;
     case events::v1::SendResult::RESULT_NOT_SET:
       return Invalid("result");
@@ -159,6 +160,7 @@ absl::StatusOr<events::v1::DeliveryStatusRecord> ParseDeliveryStatus(std::string
 absl::StatusOr<events::v1::ConsentRecord> ParseConsent(std::string_view value) {
   PARLEY_ASSIGN_OR_RETURN(events::v1::ConsentRecord record,
                           Parse<events::v1::ConsentRecord>(value));
+  if (record.republication_us() != 0) return record;  // Out of our own store: not looked at.
   if (!IsToken(record.customer_number())) return Invalid("customer number");
   if (!IsOptionalToken(record.account_sid())) return Invalid("account SID");
   if (!IsOptionalToken(record.business_number())) return Invalid("business number");

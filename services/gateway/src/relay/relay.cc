@@ -12,6 +12,7 @@
 #include "libs/telemetry/metrics.h"
 #include "parley/events/v1/directory.pb.h"
 #include "relay/batch.h"
+#include "relay/consents.h"
 #include "relay/leader.h"
 #include "store/live_json.h"
 #include "store/outbox.h"
@@ -26,6 +27,7 @@ using events::v1::DirectoryRecord;
 constexpr std::int64_t kKafkaLock = 0x7061726c65790001;
 constexpr std::int64_t kLiveLock = 0x7061726c65790002;
 constexpr std::int64_t kDirectoryLock = 0x7061726c65790003;
+constexpr std::int64_t kConsentsLock = 0x7061726c65790004;
 
 // How long a relay that stops waits for what is on its way to Kafka.
 constexpr std::chrono::milliseconds kStopWait{5'000};
@@ -78,6 +80,7 @@ void Relay::Start() {
   StartLane("kafka", kKafkaLock, &Relay::LeadKafka);
   StartLane("live", kLiveLock, &Relay::LeadLive);
   StartLane("directory", kDirectoryLock, &Relay::LeadDirectory);
+  StartLane("consents", kConsentsLock, &Relay::LeadConsents);
 }
 
 void Relay::Stop() {
@@ -363,6 +366,25 @@ absl::Status Relay::RepublishDirectory(pqxx::connection& connection, const std::
     if (last_page) break;
   }
   telemetry::Info("directory_republished", {{"records", total}});
+  return absl::OkStatus();
+}
+
+// ---- Consents ----
+
+absl::Status Relay::LeadConsents(pqxx::connection& connection, const std::stop_token& stop) {
+  postgres::Listener listener(options_.database, {kConsentsChannel});
+  while (!stop.stop_requested()) {
+    PARLEY_ASSIGN_OR_RETURN(const bool due,
+                            ConsentsDue(connection, options_.republish_every, clock_.Now()));
+    if (due) {
+      PARLEY_ASSIGN_OR_RETURN(
+          const std::int64_t records,
+          RepublishConsents(connection, producer_, options_.batch_max, clock_, stop));
+      Published("consents").Increment(static_cast<double>(records));
+    } else {
+      listener.Wait(options_.wait_max, stop);
+    }
+  }
   return absl::OkStatus();
 }
 

@@ -1,4 +1,4 @@
-// The role `relay`: what was written in transactions leaves the database. Three lanes, each with a
+// The role `relay`: what was written in transactions leaves the database. Four lanes, each with a
 // leader of its own among the replicas, so that none waits for another:
 //
 // - Kafka: rows of `outbox` in the order of their ids, several batches under way at once, deleted
@@ -7,6 +7,7 @@
 //   told to all replicas through Redis. Also sweeps what has expired.
 // - Directory: records that changed go to parley.directory; all of them when a leader starts and
 //   daily, ended by the `complete` marker.
+// - Consents: all suppressions, daily and when asked for (consents.h).
 #pragma once
 
 #include <chrono>
@@ -74,6 +75,7 @@ class Relay {
   absl::StatusOr<int> PublishChangedRecords(pqxx::connection& connection,
                                             const std::stop_token& stop);
   absl::Status RepublishDirectory(pqxx::connection& connection, const std::stop_token& stop);
+  absl::Status LeadConsents(pqxx::connection& connection, const std::stop_token& stop);
 
   const RelayOptions options_;
   kafka::Producer& producer_;

@@ -54,6 +54,14 @@ std::map<RowId, AppendResult> FindStored(pqxx::work& tx, std::span<const NewMess
   return stored;
 }
 
+void AddOrNull(Array& array, Time time) {
+  if (time == Time()) {
+    array.AddNull();
+  } else {
+    array.Add(time);
+  }
+}
+
 // ---- Adding messages ----
 
 // Collects what Append writes, in one pass over the messages.
@@ -87,7 +95,13 @@ class Appending {
   void AddOutbound(const NewMessage& message, Conversation& conversation, v1::Message& resource);
   void AddRow(const NewMessage& message, const Conversation& conversation,
               const v1::Message& resource, bool sends);
+  // Of a command that leaves now.
+  Time NotAfter(const NewMessage& message) const {
+    const Time until = policy_.now + policy_.send_valid;
+    return message.expires_at == Time() ? until : std::min(until, message.expires_at);
+  }
   void InsertMessages(pqxx::work& tx);
+  void UpdatePlans(pqxx::work& tx);
   void UpdateConversations(pqxx::work& tx);
   void UpdateContacts(pqxx::work& tx);
 
@@ -100,6 +114,8 @@ class Appending {
       from_, to_, account_sids_, message_sids_, call_sids_, segments_, users_, turns_, emit_again_,
       not_after_, received_, recovered_, call_statuses_, call_seconds_, parameters_;
   std::string error_reason_;  // Of the message being added.
+  int plans_ = 0;
+  Array plan_organizations_, plan_ids_, send_times_, expiries_;
 };
 
 absl::StatusOr<AppendResult> Appending::Add(const NewMessage& message,
@@ -135,7 +151,8 @@ absl::StatusOr<AppendResult> Appending::Add(const NewMessage& message,
       return result;
     }
     conversation.ai_error.clear();
-  } else if (outbound && conversation.opted_out && !message.sent_by_twiml) {
+  } else if (outbound && conversation.opted_out && !message.sent_by_twiml &&
+             !message.keep_refused) {
     return FailedPrecondition("OPTED_OUT",
                               "The customer opted out of messages. Only they can opt in again, by "
                               "writing START.");
@@ -174,10 +191,17 @@ absl::StatusOr<AppendResult> Appending::Add(const NewMessage& message,
     AddInbound(message, conversation, resource);
   }
   const bool sends = outbound && resource.status() == v1::Message::STATUS_QUEUED;
+  if (resource.has_send_time() || message.expires_at != Time()) {
+    ++plans_;
+    plan_organizations_.Add(conversation.organization_id);
+    plan_ids_.Add(resource.id());
+    AddOrNull(send_times_, resource.has_send_time() ? message.send_at : Time());
+    AddOrNull(expiries_, message.expires_at);
+  }
   AddRow(message, conversation, resource, sends);
   if (sends) {
     AddSend({conversation.organization_id, resource, conversation.account_sid, /*generation=*/0,
-             policy_.now + policy_.send_valid, conversation.whatsapp_window_until.value_or(Time()),
+             NotAfter(message), conversation.whatsapp_window_until.value_or(Time()),
              message.traceparent},
             outbox_);
   }
@@ -264,11 +288,33 @@ void Appending::AddOutbound(const NewMessage& message, Conversation& conversatio
     error_reason_ = "RECIPIENT_NOT_SENDABLE";
     resource.set_error_message(
         "The customer wrote from a short code or a name, which cannot be written to.");
+  } else if (conversation.opted_out && message.keep_refused) {
+    resource.set_status(v1::Message::STATUS_FAILED);
+    error_reason_ = "OPTED_OUT";
+    resource.set_error_message(
+        "The customer opted out of messages, so it was not sent. Only they can opt in again, by "
+        "writing START.");
+  } else if (message.send_at > policy_.now) {
+    resource.set_status(v1::Message::STATUS_SCHEDULED);
+    *resource.mutable_send_time() = ToTimestamp(message.send_at);
+    outbox_.WakeDispatcher();
   } else {
     resource.set_status(v1::Message::STATUS_QUEUED);
   }
   // A person has answered, so the AI need not. Its own reply has closed its turn already.
-  if (message.author == v1::Message::AUTHOR_AGENT) Close(conversation.turns);
+  const bool answers = resource.status() != v1::Message::STATUS_SCHEDULED;
+  if (message.author == v1::Message::AUTHOR_AGENT && answers) Close(conversation.turns);
+}
+
+// What few messages have, behind the statement that writes all of them.
+void Appending::UpdatePlans(pqxx::work& tx) {
+  if (plans_ == 0) return;
+  RunPrepared(tx, "update_plans",
+              "UPDATE messages m SET send_at = w.send_at, expires_at = w.expires_at, "
+              "plan_at = CASE WHEN m.status = 'scheduled' THEN w.send_at END "
+              "FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[]) "
+              "w(org, id, send_at, expires_at) WHERE m.organization_id = w.org AND m.id = w.id",
+              plan_organizations_.str(), plan_ids_.str(), send_times_.str(), expiries_.str());
 }
 
 void Appending::AddRow(const NewMessage& message, const Conversation& conversation,
@@ -304,7 +350,7 @@ void Appending::AddRow(const NewMessage& message, const Conversation& conversati
   turns_.AddOrNull(message.turn_id);
   if (sends) {
     emit_again_.Add(policy_.now + policy_.emit_again_after);
-    not_after_.Add(policy_.now + policy_.send_valid);
+    not_after_.Add(NotAfter(message));
   } else {
     emit_again_.AddNull();
     not_after_.AddNull();
@@ -465,6 +511,7 @@ absl::Status Appending::Write(pqxx::work& tx) {
   }
   if (!changed) return absl::OkStatus();
   InsertMessages(tx);
+  UpdatePlans(tx);
   UpdateConversations(tx);
   UpdateContacts(tx);
   PARLEY_RETURN_IF_ERROR(WriteTurns(tx, turns, policy_.turn_keys, outbox_));

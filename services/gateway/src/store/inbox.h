@@ -77,6 +77,12 @@ struct NewMessage {
   bool may_reply_first = false;
 
   // Outbound.
+  // When to send it; the epoch or past: at once. Until when it may be planned again if its command
+  // expires; the epoch: not at all.
+  Time send_at;
+  Time expires_at;
+  // A customer who opted out gets nothing, but the message is stored and shown as failed.
+  bool keep_refused = false;
   // Twilio was told by TwiML to send it: it is only stored, as sent.
   bool sent_by_twiml = false;
   std::string user_id;  // The agent; empty for the AI and for API keys.

@@ -39,6 +39,27 @@ class Members {
   bool first_ = true;
 };
 
+void AppendUnconfirmed(std::string& out, const v1::Message& message) {
+  const v1::Unconfirmed& unconfirmed = message.unconfirmed();
+  out += '{';
+  Members members(out);
+  members.Enum("verdict", v1::Unconfirmed::Verdict_Name(unconfirmed.verdict()));
+  std::string& findings = members.Name("findings");
+  findings += '[';
+  for (int i = 0; i < unconfirmed.findings_size(); ++i) {
+    findings += i == 0 ? "{" : ",{";
+    Members one(findings);
+    one.Text("text", unconfirmed.findings(i).text());
+    one.When("time", unconfirmed.findings(i).time());
+    findings += '}';
+  }
+  findings += ']';
+  if (unconfirmed.has_next_look_time()) {
+    members.When("nextLookTime", unconfirmed.next_look_time());
+  }
+  out += '}';
+}
+
 void AppendMessage(std::string& out, const v1::Message& message) {
   out += '{';
   Members members(out);
@@ -89,6 +110,9 @@ void AppendMessage(std::string& out, const v1::Message& message) {
     parameters += '}';
   }
   parameters += ']';
+  if (message.has_unconfirmed()) AppendUnconfirmed(members.Name("unconfirmed"), message);
+  if (message.has_send_time()) members.When("sendTime", message.send_time());
+  members.Int32("copies", message.copies());
   out += '}';
 }
 

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "domain/message.h"
+#include "domain/unconfirmed.h"
 #include "libs/base/id.h"
 #include "libs/base/status.h"
 #include "libs/postgres/array.h"
@@ -14,7 +15,8 @@
   "m.body, m.media, m.status, " MICROS("m.status_at") ", m.error_code, m.error_message, "       \
   "m.simulated, m.from_number, m.to_number, m.message_sid, m.call_sid, "                        \
   MICROS("m.received_at") ", m.late, m.segments, m.recovered, m.call_status, m.call_seconds, "    \
-  "m.price, m.price_unit, " MICROS("m.erased_at")
+  "m.price, m.price_unit, " MICROS("m.erased_at") ", m.findings, " MICROS("m.look_again_at")        \
+  ", " MICROS("m.send_at") ", m.copies"
 
 namespace parley::gateway::store {
 namespace {
@@ -127,6 +129,14 @@ v1::Message ReadMessage(const pqxx::row& row, int first_column) {
   message.set_price(Text(row, at++));
   message.set_price_unit(Text(row, at++));
   if (!row[at].is_null()) *message.mutable_erase_time() = When(row, at);
+  ++at;
+  if (message.status() == v1::Message::STATUS_UNCONFIRMED) {
+    *message.mutable_unconfirmed() =
+        ToUnconfirmed(ReadFindings(row[at].c_str()), Integer(row, at + 1));
+  }
+  at += 2;
+  if (!row[at].is_null()) *message.mutable_send_time() = When(row, at);
+  message.set_copies(Integer32(row, at + 1));
   return message;
 }
 

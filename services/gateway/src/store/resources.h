@@ -27,7 +27,7 @@ namespace parley::gateway::store {
 
 // FROM messages m.
 extern const char kMessageSelect[];
-inline constexpr int kMessageColumns = 28;
+inline constexpr int kMessageColumns = 32;
 v1::Message ReadMessage(const pqxx::row& row, int first_column = 0);
 
 // FROM conversations c, with its channel (ch), contact (k) and last message (m).

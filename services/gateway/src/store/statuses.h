@@ -18,6 +18,9 @@
 
 namespace parley::gateway::store {
 
+// The reason of a message that a person marked as failed; evidence overrides it.
+inline constexpr char kMarkedFailed[] = "MARKED_FAILED";
+
 // A status that changed, for the log.
 struct StatusChange {
   std::string organization_id;

@@ -136,6 +136,52 @@ TEST(Apply, TwiliosReports) {
   }
 }
 
+TEST(Apply, APersonsVerdictYieldsToEvidenceOnly) {
+  const auto marked = [] {
+    SendState state{Message::STATUS_UNCONFIRMED, 0, 1, 2};
+    MarkFailed(state);
+    return state;
+  };
+  SendState state = marked();
+  EXPECT_EQ(state.status, Message::STATUS_FAILED);
+  EXPECT_EQ(Apply(state, SenderResult{SendOutcome::STATE_UNCONFIRMED, 0, 1, 3}), std::nullopt);
+  EXPECT_EQ(Apply(state, SenderResult{SendOutcome::STATE_CANCELED, 0, 1, 4}), std::nullopt);
+  EXPECT_TRUE(state.verdict);
+  EXPECT_EQ(Apply(state, SenderResult{SendOutcome::STATE_SENT, 0, 1, 5}), Message::STATUS_SENT);
+  for (const Status report : {Message::STATUS_SENT, Message::STATUS_DELIVERED, Message::STATUS_READ,
+                              Message::STATUS_UNDELIVERED}) {
+    state = marked();
+    EXPECT_EQ(Apply(state, TwilioReport{report, 1}), report);
+    EXPECT_FALSE(state.verdict);
+  }
+  state = marked();
+  EXPECT_EQ(Apply(state, TwilioReport{Message::STATUS_FAILED, 1}), std::nullopt);
+  EXPECT_FALSE(state.verdict) << "now Twilio says so";
+}
+
+TEST(Apply, WhatWasSentAgainIsWhatAllAttemptsComeTo) {
+  SendState state{Message::STATUS_UNCONFIRMED, 0, 1, 2};
+  SendAgain(state);
+  EXPECT_EQ(state.status, Message::STATUS_QUEUED);
+  EXPECT_EQ(Apply(state, SenderResult{SendOutcome::STATE_FAILED, 0, 1, 9}), std::nullopt);
+  EXPECT_EQ(Apply(state, SenderResult{SendOutcome::STATE_SENDING, 1, 2, 1}),
+            Message::STATUS_SENDING);
+  EXPECT_EQ(Apply(state, TwilioReport{Message::STATUS_SENT, 1}), Message::STATUS_SENT);
+  // The second one's fate changes nothing for who has the first.
+  EXPECT_EQ(Apply(state, SenderResult{SendOutcome::STATE_FAILED, 1, 2, 2}), std::nullopt);
+  EXPECT_EQ(state.own, Message::STATUS_FAILED);
+  // Unless the first comes to nothing.
+  EXPECT_EQ(Apply(state, TwilioReport{Message::STATUS_UNDELIVERED, 1}), Message::STATUS_FAILED);
+  EXPECT_EQ(Apply(state, TwilioReport{Message::STATUS_DELIVERED, 1}), Message::STATUS_DELIVERED);
+}
+
+TEST(Apply, WhatTwilioHasIsNeitherCanceledNorExpired) {
+  for (const auto late : {SendOutcome::STATE_CANCELED, SendOutcome::STATE_EXPIRED}) {
+    SendState state{Message::STATUS_SENT, 0, 1, 2};
+    EXPECT_EQ(Apply(state, SenderResult{late, 0, 1, 3}), std::nullopt);
+  }
+}
+
 // Whatever order callbacks come in, the end is the same.
 TEST(Apply, EveryOrderOfReportsEndsAlike) {
   std::vector<Status> reports = {Message::STATUS_SENT, Message::STATUS_SENT,

@@ -52,6 +52,16 @@ v1::Message WholeMessage() {
     parameter.set_name(name);
     parameter.set_value("a \"value\"");
   }
+  v1::Unconfirmed& unconfirmed = *message.mutable_unconfirmed();
+  unconfirmed.set_verdict(v1::Unconfirmed::VERDICT_PROBABLY_NOT_SENT);
+  for (const char* text : {"Twilio's \"list\" did not show it.", "Again."}) {
+    v1::UnconfirmedFinding& finding = *unconfirmed.add_findings();
+    finding.set_text(text);
+    *finding.mutable_time() = ToTimestamp(kTime);
+  }
+  *unconfirmed.mutable_next_look_time() = ToTimestamp(kTime);
+  *message.mutable_send_time() = ToTimestamp(kTime);
+  message.set_copies(2);
   return message;
 }
 
