@@ -2,6 +2,7 @@
 // the body, produces it with acks=all and answers: no signature, no parsing, no spool. Prints its
 // address; ends when standard input does.
 #include <httplib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -17,6 +18,12 @@ namespace {
 constexpr char kTopic[] = "parley.bench";
 constexpr int kPartitions = 12;  // As the real topic has by default.
 constexpr std::chrono::seconds kAcknowledgeWithin{2};
+
+// cpp-httplib's own backlog of 5 would make clients wait seconds for their connections.
+class Server : public httplib::Server {
+ public:
+  void WidenBacklog() { ::listen(svr_sock_, 1024); }
+};
 
 int Main(int argc, char** argv) {
   std::string brokers;
@@ -38,9 +45,10 @@ int Main(int argc, char** argv) {
     std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
     return 1;
   }
-  httplib::Server server;
+  Server server;
   server.new_task_queue = [&] {
-    return new httplib::ThreadPool(static_cast<std::size_t>(connections));
+    // Twice as many: the connections of one round end while those of the next begin.
+    return new httplib::ThreadPool(static_cast<std::size_t>(2 * connections));
   };
   server.set_tcp_nodelay(true);
   server.set_keep_alive_max_count(1'000'000'000);
@@ -55,6 +63,7 @@ int Main(int argc, char** argv) {
     response.status = durable.ok() ? 200 : 503;
   });
   const int port = server.bind_to_any_port("127.0.0.1");
+  server.WidenBacklog();
   std::thread watcher([&] {
     char ignored = 0;
     while (read(STDIN_FILENO, &ignored, 1) > 0) {
