@@ -90,9 +90,16 @@ Consumer::~Consumer() {
 
 absl::StatusOr<std::vector<Record>> Consumer::Poll(std::size_t records_max, milliseconds wait) {
   std::vector<Record> records;
+  std::int64_t generation = state_->generation;
   while (records.size() < records_max) {
     const int timeout_ms = records.empty() ? static_cast<int>(wait.count()) : 0;
     const Message message(rd_kafka_consumer_poll(state_->handle.get(), timeout_ms));
+    if (generation != state_->generation) {
+      // Partitions were given or taken meanwhile. What was polled before comes again, here or
+      // elsewhere: to hand it over together with what follows would put it behind itself.
+      generation = state_->generation;
+      records.clear();
+    }
     if (message == nullptr) break;
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) continue;
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -169,16 +176,11 @@ OutRecord DeadLetter(const Record& record, const absl::Status& reason) {
   return dead;
 }
 
-absl::Status Bury(Producer& dead_letters, const Record& record, const absl::Status& reason) {
-  OutRecord dead = DeadLetter(record, reason);
-  absl::Status moved = dead_letters.ProduceAndWait({&dead, 1}, milliseconds(10'000));
-  if (absl::IsInvalidArgument(moved)) {
-    // With the headers of a dead letter it no longer fits. Its origin tells where it still is.
-    dead.value.clear();
-    dead.headers.emplace_back("parley-value-left-out", std::to_string(record.value.size()));
-    moved = dead_letters.ProduceAndWait({&dead, 1}, milliseconds(10'000));
-  }
-  PARLEY_RETURN_IF_ERROR(moved);
+namespace {
+
+constexpr milliseconds kDeadLetterWait{10'000};
+
+void NoteBuried(const Record& record, const absl::Status& reason) {
   telemetry::Counter("parley_kafka_dead_letters_total",
                      "Records moved to a dead-letter topic; read their parley-reason header, "
                      "mend the cause and replay them.",
@@ -187,6 +189,38 @@ absl::Status Bury(Producer& dead_letters, const Record& record, const absl::Stat
   telemetry::Error(
       "dead_letter", reason,
       {{"topic", record.topic}, {"partition", record.partition}, {"offset", record.offset}});
+}
+
+}  // namespace
+
+absl::Status Bury(Producer& dead_letters, const Record& record, const absl::Status& reason) {
+  OutRecord dead = DeadLetter(record, reason);
+  absl::Status moved = dead_letters.ProduceAndWait({&dead, 1}, kDeadLetterWait);
+  if (absl::IsInvalidArgument(moved)) {
+    // With the headers of a dead letter it no longer fits. Its origin tells where it still is.
+    dead.value.clear();
+    dead.headers.emplace_back("parley-value-left-out", std::to_string(record.value.size()));
+    moved = dead_letters.ProduceAndWait({&dead, 1}, kDeadLetterWait);
+  }
+  PARLEY_RETURN_IF_ERROR(moved);
+  NoteBuried(record, reason);
+  return absl::OkStatus();
+}
+
+absl::Status BuryAll(Producer& dead_letters,
+                     std::span<const std::pair<const Record*, absl::Status>> bad) {
+  if (bad.empty()) return absl::OkStatus();
+  std::vector<OutRecord> dead;
+  for (const auto& [record, reason] : bad) dead.push_back(DeadLetter(*record, reason));
+  const absl::Status moved = dead_letters.ProduceAndWait(dead, kDeadLetterWait);
+  if (absl::IsInvalidArgument(moved)) {
+    for (const auto& [record, reason] : bad) {
+      PARLEY_RETURN_IF_ERROR(Bury(dead_letters, *record, reason));
+    }
+    return absl::OkStatus();
+  }
+  PARLEY_RETURN_IF_ERROR(moved);
+  for (const auto& [record, reason] : bad) NoteBuried(*record, reason);
   return absl::OkStatus();
 }
 

@@ -4,8 +4,10 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -34,8 +36,9 @@ class Consumer {
   Consumer(const Consumer&) = delete;
   Consumer& operator=(const Consumer&) = delete;
 
-  // Waits up to `wait` for a record, then takes what has already arrived, at most `records_max`.
-  // Empty when there is none. Errors: kUnavailable (brokers away: call again).
+  // Waits up to `wait` for a record, then takes what has already arrived, at most `records_max`,
+  // all of it from one generation. Empty when there is none. Errors: kUnavailable (brokers away:
+  // call again).
   absl::StatusOr<std::vector<Record>> Poll(std::size_t records_max, std::chrono::milliseconds wait);
 
   // Everything up to and including these records is done: a low-water mark, so store in order
@@ -81,6 +84,10 @@ void RunConsumer(Consumer& consumer, Producer& dead_letters, const LoopOptions& 
 // Moves a record to its dead-letter topic, counts and logs it. One that is too large to be moved
 // goes without its value. Errors are retryable.
 absl::Status Bury(Producer& dead_letters, const Record& record, const absl::Status& reason);
+
+// The same for many, in one go where they all fit.
+absl::Status BuryAll(Producer& dead_letters,
+                     std::span<const std::pair<const Record*, absl::Status>> bad);
 
 // `<topic>.dead-letter`: the record as it was, with its origin and the reason in headers.
 OutRecord DeadLetter(const Record& record, const absl::Status& reason);

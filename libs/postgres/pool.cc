@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "libs/base/status.h"
+#include "libs/telemetry/log.h"
 
 namespace parley::postgres {
 namespace {
@@ -22,15 +23,29 @@ std::string Brief(const std::exception& error) {
   return std::string(text.substr(0, text.find('\n')));
 }
 
+// What the caller, and through it a client that nobody has authenticated, may know; addresses and
+// the server's own words are for the log.
+absl::Status Away(std::string_view reason, const std::exception& error) {
+  telemetry::Warning("database_unavailable", {{"reason", reason}, {"error", Brief(error)}});
+  return Unavailable(reason, reason == "DATABASE_TIMEOUT"
+                                 ? "The database took too long; try again."
+                                 : "The database cannot be reached; try again.");
+}
+
+absl::Status Broken(std::string_view reason, const std::exception& error) {
+  telemetry::Warning("database_failed", {{"reason", reason}, {"error", Brief(error)}});
+  return Internal("The database refused a statement (" + std::string(reason) + ").");
+}
+
 }  // namespace
 
 absl::Status CurrentExceptionToStatus() {
   try {
     throw;
   } catch (const pqxx::broken_connection& error) {
-    return Unavailable("DATABASE_UNAVAILABLE", Brief(error));
+    return Away("DATABASE_UNAVAILABLE", error);
   } catch (const pqxx::in_doubt_error& error) {
-    return Unavailable("COMMIT_IN_DOUBT", Brief(error));
+    return Away("COMMIT_IN_DOUBT", error);
   } catch (const pqxx::unique_violation& error) {
     return ErrorStatus(absl::StatusCode::kAlreadyExists, ConstraintName(error.what()),
                        Brief(error));
@@ -50,9 +65,9 @@ absl::Status CurrentExceptionToStatus() {
     // 57014: a time-out; 55P03: a lock was not free; 57P0x: the server shuts down or starts; 53:
     // full.
     const std::string state = error.sqlstate();
-    if (state == "57014" || state == "55P03") return Unavailable("DATABASE_TIMEOUT", Brief(error));
+    if (state == "57014" || state == "55P03") return Away("DATABASE_TIMEOUT", error);
     if (state.starts_with("57") || state.starts_with("08")) {
-      return Unavailable("DATABASE_UNAVAILABLE", Brief(error));
+      return Away("DATABASE_UNAVAILABLE", error);
     }
     if (state.starts_with("40")) {
       return ErrorStatus(absl::StatusCode::kAborted, "CONFLICT", Brief(error));
@@ -60,9 +75,9 @@ absl::Status CurrentExceptionToStatus() {
     if (state.starts_with("53")) {
       return ErrorStatus(absl::StatusCode::kResourceExhausted, "DATABASE_FULL", Brief(error));
     }
-    return Internal(state + ": " + Brief(error));
+    return Broken(state, error);
   } catch (const std::exception& error) {
-    return Internal(Brief(error));
+    return Broken("unexpected", error);
   }
 }
 
@@ -82,8 +97,9 @@ absl::StatusOr<std::unique_ptr<pqxx::connection>> Connect(const PoolOptions& opt
     setup.commit();
     return connection;
   } catch (...) {
-    const absl::Status status = CurrentExceptionToStatus();
-    return Unavailable("DATABASE_UNAVAILABLE", FromAbsl(status.message()));
+    // Whatever it is (also a role that is missing), there is no connection yet.
+    CurrentExceptionToStatus().IgnoreError();  // Logged there.
+    return Unavailable("DATABASE_UNAVAILABLE", "The database cannot be reached; try again.");
   }
 }
 

@@ -39,7 +39,8 @@ namespace {
 
 constexpr std::chrono::seconds kTopicsDeadline{60};
 constexpr int kWorkerConnections = 4;
-constexpr int kPipelineConnections = 8;  // Six topics of the projector; the dispatcher.
+// Five topics of the projector beside parley.inbound; the dispatcher.
+constexpr int kPipelineConnections = 7;
 constexpr std::chrono::milliseconds kKafkaPing{800};
 
 postgres::PoolOptions PoolFor(const Config& config, const char* role, int connections) {
@@ -144,7 +145,8 @@ class PipelineRoles {
   PipelineRoles(const Config& config, const std::set<Role>& roles, const ApiParts& parts,
                 std::unique_ptr<kafka::Producer> producer)
       : producer_(std::move(producer)),
-        pool_(PoolFor(config, "gateway_worker", kPipelineConnections)) {
+        pool_(PoolFor(config, "gateway_worker",
+                      kPipelineConnections + config.projector_threads)) {
     const store::AppendPolicy append{
         .turn_keys = {.master = &parts.master_keys, .directory = &parts.directory_keys}};
     if (roles.contains(Role::kRelay)) {
@@ -160,6 +162,7 @@ class PipelineRoles {
       projector_ = std::make_unique<projector::Projector>(
           projector::ProjectorOptions{
               .brokers = config.kafka_brokers,
+              .inbound_threads = config.projector_threads,
               .reply_age_max = config.reply_age_max,
               .channel_defaults = {.ai_enabled = config.AiEnabledByDefault(),
                                    .ai_delay =

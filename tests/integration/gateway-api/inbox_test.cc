@@ -171,7 +171,7 @@ TEST_F(InboxTest, ChangesAreSaidLive) {
   const auto said = [&] {
     return std::stoi(
         gateway.Query("SELECT count(*) FROM live_outbox WHERE organization_id = $1"
-                      " AND name = 'conversation'",
+                      " AND data LIKE 'conversation %'",
                       {tenant.organization_id}));
   };
   for (const char* verb : {":read", ":takeOver", ":handBack"}) {

@@ -121,8 +121,9 @@ class LiveTest : public PipelineTest {
   void Store(int count) {
     for (int i = 0; i < count; ++i) {
       ++last_;
-      Execute("INSERT INTO live_events VALUES ('" + organization_id_ + "', " +
-              std::to_string(last_) + ", 'message', '" + Data(last_) + "')");
+      Execute("INSERT INTO live_events (organization_id, number, events, data) VALUES ('" +
+              organization_id_ + "', " + std::to_string(last_) + ", 1, 'message " + Data(last_) +
+              "')");
     }
     Execute("INSERT INTO live_counters VALUES ('" + organization_id_ + "', " +
             std::to_string(last_) +
@@ -219,6 +220,20 @@ TEST_F(LiveTest, AGapIsReadFromTheStore) {
   }
   client->WaitFor(Mark(4));
   EXPECT_THAT(client->Numbers(), ElementsAre("1", "2", "3", "4"));
+}
+
+TEST_F(LiveTest, ResumesInTheMiddleOfWhatOneTransactionSaid) {
+  std::string lines;
+  for (int i = 1; i <= 40; ++i) store::AppendLiveLine(lines, "message", Data(i));
+  Execute("INSERT INTO live_events (organization_id, number, events, data) VALUES ('" +
+          organization_id_ + "', 40, 40, '" + lines + "')");
+  Execute("INSERT INTO live_counters VALUES ('" + organization_id_ + "', 40)");
+  last_ = 40;
+  Store(2);
+  Serve();
+  const auto client = Connect("/v1/live?after=37");
+  EXPECT_THAT(client->WaitFor("text 42"), HasSubstr("text 38"));
+  EXPECT_THAT(client->Numbers(), ElementsAre("38", "39", "40", "41", "42"));
 }
 
 TEST_F(LiveTest, WhatIsTooOldIsAnsweredWithAReset) {

@@ -14,6 +14,7 @@
 #include "parley/events/v1/delivery_status.pb.h"
 #include "parley/events/v1/send_result.pb.h"
 #include "store/inbox.h"
+#include "store/live_json.h"
 #include "store/resources.h"
 
 namespace parley::gateway {
@@ -111,6 +112,50 @@ class ProjectorTest : public PipelineTest {
     return projector_->HandleSendResults({ToRecord(kafka::kSendResultsTopic, result)});
   }
 
+  events::v1::InboundRecord Call(const std::string& sid, const std::string& status,
+                                 int seconds_long = 0) {
+    events::v1::InboundRecord record = Text("");
+    record.clear_message();
+    record.set_medium(events::v1::MEDIUM_VOICE);
+    record.mutable_call()->set_call_sid(sid);
+    record.mutable_call()->set_status(status);
+    record.mutable_call()->set_duration_seconds(seconds_long);
+    return record;
+  }
+
+  // As its status comes: without numbers.
+  events::v1::InboundRecord Recording(const std::string& call_sid, const std::string& sid,
+                                      const std::string& url) {
+    events::v1::InboundRecord record;
+    record.set_account_sid(account_sid_);
+    record.set_medium(events::v1::MEDIUM_VOICE);
+    record.set_received_at_us(ToMicros(clock_.Now()));
+    record.mutable_recording()->set_call_sid(call_sid);
+    record.mutable_recording()->set_recording_sid(sid);
+    record.mutable_recording()->set_url(url);
+    return record;
+  }
+
+  template <class Condition>
+  static bool Eventually(Condition condition) {
+    const auto deadline = std::chrono::steady_clock::now() + seconds(60);
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      std::this_thread::sleep_for(milliseconds(50));
+    }
+    return true;
+  }
+
+  // Names of the events that wait to be numbered.
+  std::vector<std::string> LiveNames() {
+    std::vector<std::string> names;
+    for (const std::string& lines :
+         Query("SELECT data FROM live_outbox WHERE" + Own() + "ORDER BY id")) {
+      for (const auto& line : store::SplitLiveLines(lines)) names.emplace_back(line.name);
+    }
+    return names;
+  }
+
   std::string Message(const std::string& column, const std::string& id) {
     return Value("SELECT " + column + " FROM messages WHERE" + Own() + "AND id = '" + id + "'");
   }
@@ -133,8 +178,7 @@ TEST_F(ProjectorTest, StoresATextWithItsConversationAndContact) {
   EXPECT_EQ(Conversation("message_count || '/' || unread_count || '/' || last_seq"), "1/1/1");
   EXPECT_THAT(Query("SELECT display_name, phone_number FROM contacts WHERE" + Own()),
               ElementsAre("Ada|" + customer_));
-  EXPECT_THAT(Query("SELECT name FROM live_outbox WHERE" + Own() + "ORDER BY id"),
-              ElementsAre("message", "conversation"));
+  EXPECT_THAT(LiveNames(), ElementsAre("message", "conversation"));
 }
 
 TEST_F(ProjectorTest, FourCopiesAtTheSameInstantAreOneMessage) {
@@ -213,6 +257,120 @@ TEST_F(ProjectorTest, ACallBecomesAMessageThatStartsNoTurn) {
   EXPECT_EQ(Conversation("pending_first_seq"), "");
 }
 
+TEST_F(ProjectorTest, ACallIsOneMessageWhoseStatusOnlyMovesForward) {
+  ASSERT_EQ(Take({Call("CA-1", "ringing")}), absl::OkStatus());
+  ASSERT_EQ(Take({Call("CA-1", "completed", 42), Call("CA-1", "in-progress"),
+                  Call("CA-1", "ringing"), Call("CA-1", "no-answer")}),
+            absl::OkStatus());
+  EXPECT_THAT(Query("SELECT kind, call_status, call_seconds, seq FROM messages WHERE" + Own()),
+              ElementsAre("call|completed|42|1"));
+  EXPECT_EQ(Conversation("message_count || '/' || unread_count"), "1/1");
+  // A later report may be the first to arrive.
+  ASSERT_EQ(Take({Call("CA-2", "busy"), Call("CA-2", "ringing")}), absl::OkStatus());
+  EXPECT_EQ(Value("SELECT call_status FROM messages WHERE" + Own() + "AND call_sid = 'CA-2'"),
+            "busy");
+}
+
+TEST_F(ProjectorTest, ARecordingIsShownOnceAlsoIfItCameBeforeItsCall) {
+  const std::string url = "https://api.example.com/Recordings/RE1";
+  ASSERT_EQ(Take({Recording("CA-1", "RE1", url)}), absl::OkStatus());
+  EXPECT_EQ(Value("SELECT count(*) FROM messages WHERE" + Own()), "0");
+  ASSERT_EQ(Take({Call("CA-1", "ringing"), Recording("CA-1", "RE1", url)}), absl::OkStatus());
+  ASSERT_EQ(Take({Recording("CA-1", "RE1", url)}), absl::OkStatus());
+  const std::string media = "[{\"url\": \"" + url + "\", \"content_type\": \"audio/wav\"}]";
+  EXPECT_THAT(Query("SELECT media FROM messages WHERE" + Own()), ElementsAre(media));
+  EXPECT_EQ(Value("SELECT count(*) FROM early_recordings WHERE" + Own()), "0");
+  EXPECT_THAT(LiveNames(), ElementsAre("message", "conversation", "message"));
+}
+
+TEST_F(ProjectorTest, AnotherAccountsRecordingHasNoEffect) {
+  ASSERT_EQ(Take({Call("CA-1", "ringing")}), absl::OkStatus());
+  const std::string first = Own();
+  MakeOrganization();  // Its account signs from here on.
+  ASSERT_EQ(Take({Recording("CA-1", "RE1", "https://api.example.com/RE1")}), absl::OkStatus());
+  EXPECT_EQ(Value("SELECT media FROM messages WHERE" + first), "[]");
+}
+
+TEST_F(ProjectorTest, WhatWasOvertakenIsLateAndWhatWasListedIsRecovered) {
+  const Time now = clock_.Now();
+  const auto text = [&](const char* body, events::v1::Origin origin, Time at) {
+    events::v1::InboundRecord record = Text(body);
+    record.set_origin(origin);
+    record.set_received_at_us(ToMicros(at));
+    return record;
+  };
+  ASSERT_EQ(Take({text("first out of a spool", events::v1::ORIGIN_SPOOL, now - seconds(9)),
+                  text("straight", events::v1::ORIGIN_WEBHOOK, now),
+                  text("straight, an older clock", events::v1::ORIGIN_WEBHOOK, now - seconds(1)),
+                  text("overtaken", events::v1::ORIGIN_SPOOL, now - seconds(5)),
+                  text("released, in its place", events::v1::ORIGIN_RELEASED, now + seconds(1)),
+                  text("listed", events::v1::ORIGIN_RECOVERED, now - std::chrono::hours(2))}),
+            absl::OkStatus());
+  EXPECT_THAT(Query("SELECT seq, late, recovered FROM messages WHERE" + Own() + "ORDER BY seq"),
+              ElementsAre("1|f|f", "2|f|f", "3|f|f", "4|t|f", "5|f|f", "6|t|t"));
+  // The AI answers nothing that is two hours old.
+  EXPECT_EQ(Conversation("open_last_seq"), "5");
+}
+
+TEST_F(ProjectorTest, WhatTwimlAnsweredStandsRightBehindItsMessage) {
+  events::v1::InboundRecord record = Text("Hello");
+  record.set_auto_reply("Thanks for your message!");
+  ASSERT_EQ(Take({record, Text("Anybody there?"), record}), absl::OkStatus());
+  EXPECT_THAT(
+      Query("SELECT seq, direction, author, status, body, from_number, to_number "
+            "FROM messages WHERE" +
+            Own() + "AND seq = 2"),
+      ElementsAre("2|outbound|system|sent|Thanks for your message!|" + number_ + "|" + customer_));
+  EXPECT_EQ(Conversation("message_count || '/' || unread_count"), "3/2");
+  EXPECT_THAT(Sends(), IsEmpty());
+  EXPECT_NE(Conversation("pending_first_seq"), "");  // It is no answer of a person.
+}
+
+TEST_F(ProjectorTest, TheFirstMessageAloneIsAnsweredThroughTheSender) {
+  Execute(
+      "UPDATE channels SET ai_enabled = false, auto_reply_mode = 'first_message', "
+      "auto_reply = 'Hi {name}, we received: {body}' WHERE" +
+      Own());
+  ASSERT_EQ(Take({Text("Hello"), Text("Anybody there?")}), absl::OkStatus());
+  ASSERT_THAT(Sends(), SizeIs(1));
+  EXPECT_EQ(Sends().front().send().body(), "Hi there, we received: Hello");
+  EXPECT_THAT(Query("SELECT author, status FROM messages WHERE" + Own() + "AND seq = 2"),
+              ElementsAre("system|queued"));
+  struct Silent {
+    const char* label;
+    events::v1::Keyword keyword;
+    events::v1::Origin origin;
+    std::chrono::minutes age;
+  };
+  const Silent silent[] = {
+      {"a keyword", events::v1::KEYWORD_HELP, events::v1::ORIGIN_WEBHOOK, minutes(0)},
+      {"out of a spool", events::v1::KEYWORD_UNSPECIFIED, events::v1::ORIGIN_SPOOL, minutes(0)},
+      {"old", events::v1::KEYWORD_UNSPECIFIED, events::v1::ORIGIN_WEBHOOK, minutes(16)},
+  };
+  for (const Silent& one : silent) {
+    customer_ += "1";  // A new conversation.
+    events::v1::InboundRecord record = Text(one.label);
+    record.mutable_message()->set_keyword(one.keyword);
+    record.set_origin(one.origin);
+    record.set_received_at_us(ToMicros(clock_.Now() - one.age));
+    ASSERT_EQ(Take({record}), absl::OkStatus());
+    EXPECT_THAT(Sends(), SizeIs(1)) << one.label;
+  }
+}
+
+TEST_F(ProjectorTest, EveryParameterWithoutAColumnIsKept) {
+  events::v1::InboundRecord record = Text("Hello");
+  for (const auto& [name, value] : {std::pair{"FromCity", "BERLIN"}, std::pair{"Body", "Hello"},
+                                    std::pair{"New", "1 \"quoted\""}, std::pair{"New", "2"}}) {
+    auto* parameter = record.add_parameters();
+    parameter->set_name(name);
+    parameter->set_value(value);
+  }
+  ASSERT_EQ(Take({record}), absl::OkStatus());
+  EXPECT_EQ(Value("SELECT parameters FROM messages WHERE" + Own()),
+            "{\"New\": [\"1 \\\"quoted\\\"\", \"2\"], \"FromCity\": \"BERLIN\"}");
+}
+
 TEST_F(ProjectorTest, ANumberThatNobodyClaimedGetsAFlaggedChannel) {
   events::v1::InboundRecord record = Text("Is this you?");
   record.set_business_number(number_ + "9");
@@ -285,6 +443,69 @@ TEST_F(ProjectorTest, StopSilencesTheAiAndStartLetsItSpeakAgain) {
   EXPECT_EQ(Conversation("pending_first_seq"), "");  // A keyword starts no turn itself.
   ASSERT_EQ(Take({Text("I am back")}), absl::OkStatus());
   EXPECT_EQ(Conversation("pending_first_seq = last_seq"), "t");
+}
+
+TEST_F(ProjectorTest, AStopToOneSenderLeavesTheOthersWhereTheOrganizationSaysSo) {
+  Execute("UPDATE organizations SET consent_scope = 'sender' WHERE id = '" + organization_id_ +
+          "'");
+  events::v1::InboundRecord stop = Text("stop");
+  stop.mutable_message()->set_keyword(events::v1::KEYWORD_STOP);
+  stop.set_business_number(number_ + "9");  // Becomes a channel of its own.
+  stop.set_origin(events::v1::ORIGIN_RECOVERED);
+  ASSERT_EQ(Take({Text("hello"), stop}), absl::OkStatus());
+  EXPECT_EQ(Value("SELECT business_number FROM suppressions WHERE" + Own()), number_ + "9");
+  const std::string conversation = Value("SELECT id FROM conversations WHERE" + Own() +
+                                         "AND channel_id = '" + channel_id_ + "'");
+  store::NewMessage agent = AgentText("Hi");
+  agent.conversation_id = conversation;
+  EXPECT_TRUE(Append(Worker(), agent).ok());
+  Execute("UPDATE organizations SET consent_scope = 'organization' WHERE id = '" +
+          organization_id_ + "'");
+  agent.message_id = NewId();
+  EXPECT_EQ(ErrorReason(Append(Worker(), agent).status()), "OPTED_OUT");
+}
+
+TEST_F(ProjectorTest, ConsentsAndTextsOfOneCustomerNeverDeadlock) {
+  constexpr int kChannels = 4;
+  const auto keyword = [&](int n) {
+    events::v1::InboundRecord record = Text(n % 2 == 0 ? "stop" : "start");
+    record.set_business_number(number_ + std::to_string(n % kChannels));
+    record.set_received_at_us(ToMicros(clock_.Now()) + n);
+    record.mutable_message()->set_keyword(n % 2 == 0 ? events::v1::KEYWORD_STOP
+                                                     : events::v1::KEYWORD_START);
+    return record;
+  };
+  std::vector<events::v1::InboundRecord> first;
+  for (int n = 0; n < kChannels; ++n) first.push_back(keyword(n));
+  ASSERT_EQ(Take(first), absl::OkStatus());
+  std::vector<std::vector<kafka::Record>> batches(4);
+  for (int n = 0; n < 160; ++n) {
+    events::v1::InboundRecord record = keyword(n + kChannels);
+    events::v1::ConsentRecord consent;
+    consent.set_account_sid(account_sid_);
+    consent.set_business_number(record.business_number());
+    consent.set_customer_number(customer_);
+    consent.set_given_at_us(record.received_at_us());
+    consent.set_keyword(record.message().keyword());
+    batches[static_cast<std::size_t>(n % 2)].push_back(InRecord(record));
+    batches[static_cast<std::size_t>(2 + n % 2)].push_back(ToRecord(kafka::kConsentTopic, consent));
+  }
+  std::vector<std::jthread> threads;
+  for (std::size_t thread = 0; thread < batches.size(); ++thread) {
+    threads.emplace_back([&, thread] {
+      const auto projector = MakeProjector();
+      const std::vector<kafka::Record>& all = batches[thread];
+      for (std::size_t at = 0; at < all.size(); at += 4) {
+        const std::vector<kafka::Record> part(all.begin() + static_cast<std::ptrdiff_t>(at),
+                                              all.begin() + static_cast<std::ptrdiff_t>(at + 4));
+        const absl::Status status =
+            thread < 2 ? projector->HandleInbound(part) : projector->HandleConsent(part);
+        EXPECT_EQ(status, absl::OkStatus());
+      }
+    });
+  }
+  threads.clear();
+  EXPECT_EQ(Value("SELECT count(*) FROM messages WHERE" + Own()), "164");
 }
 
 TEST_F(ProjectorTest, TheNewestConsentWinsWhateverItsOrder) {
@@ -620,6 +841,60 @@ TEST_F(ProjectorTest, WhatCannotBeParsedGoesToTheDeadLettersAndTheNextFlows) {
     }
   }
   EXPECT_THAT(buried, SizeIs(5));
+}
+
+TEST_F(ProjectorTest, WhatTheDatabaseRefusesIsTakenOutOfItsBatch) {
+  MakeTopics();
+  std::vector<kafka::OutRecord> records;
+  for (int i = 0; i < 20; ++i) {
+    events::v1::InboundRecord record = Text("number " + std::to_string(i));
+    // A name that no channel may have.
+    if (i == 7) record.set_business_number("+" + std::string(250, '1'));
+    records.push_back({kafka::kInboundTopic, organization_id_, record.SerializeAsString(), {}});
+  }
+  ASSERT_TRUE(TestProducer().ProduceAndWait(records, seconds(10)).ok());
+  ASSERT_EQ(projector_->Start(), absl::OkStatus());
+  EXPECT_TRUE(Eventually([&] {
+    return Value("SELECT count(*) FROM messages WHERE" + Own()) == "19" &&
+           Value("SELECT count(*) FROM messages WHERE" + Own() + "AND body = 'number 19'") == "1";
+  }));
+  projector_->Stop();
+}
+
+TEST_F(ProjectorTest, FourCopiesThroughTwoProjectorsOfWhichOneGoesAreOneMessageEach) {
+  MakeTopics();
+  constexpr int kTexts = 1000;
+  std::vector<std::vector<kafka::OutRecord>> copies(4);
+  for (int i = 0; i < kTexts; ++i) {
+    events::v1::InboundRecord record = Text("text " + std::to_string(i));
+    record.set_customer_number(customer_ + std::to_string(i % 50));
+    for (auto& copy : copies) {
+      copy.push_back(
+          {kafka::kInboundTopic, record.customer_number(), record.SerializeAsString(), {}});
+    }
+  }
+  const projector::ProjectorOptions options = ProjectorSettings();  // One group for both.
+  projector::Projector first(options, Worker(), TestProducer(), clock_);
+  projector::Projector second(options, Worker(), TestProducer(), clock_);
+  ASSERT_EQ(first.Start(), absl::OkStatus());
+  ASSERT_EQ(second.Start(), absl::OkStatus());
+  std::vector<std::jthread> producers;
+  for (const auto& copy : copies) {
+    producers.emplace_back(
+        [&copy] { EXPECT_EQ(TestProducer().ProduceAndWait(copy, seconds(30)), absl::OkStatus()); });
+  }
+  producers.clear();
+  EXPECT_TRUE(
+      Eventually([&] { return Value("SELECT count(*) > 0 FROM messages WHERE" + Own()) == "t"; }));
+  first.Stop();  // Its partitions go to the other.
+  EXPECT_TRUE(Eventually([&] {
+    return Value("SELECT count(*) FROM messages WHERE" + Own()) == std::to_string(kTexts);
+  }));
+  second.Stop();
+  EXPECT_EQ(Value("SELECT count(DISTINCT body) FROM messages WHERE" + Own()),
+            std::to_string(kTexts));
+  EXPECT_EQ(Value("SELECT sum(message_count) FROM conversations WHERE" + Own()),
+            std::to_string(kTexts));
 }
 
 TEST_F(ProjectorTest, ATextOfAnUnknownAccountIsADeadLetter) {

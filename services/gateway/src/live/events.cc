@@ -7,6 +7,25 @@
 #include "store/resources.h"
 
 namespace parley::gateway::live {
+namespace {
+
+// Each row holds up to Outbox::kLiveRowBytesMax.
+constexpr int kRowsAtOnce = 16;
+
+// The events of one row that come after `after`.
+void AddEvents(const pqxx::row& row, std::int64_t after, int events_max,
+               std::vector<Event>& events) {
+  std::int64_t number = row[0].as<std::int64_t>() - row[1].as<std::int64_t>();
+  const Time time = FromMicros(row[3].as<std::int64_t>());
+  for (const store::LiveLine& line : store::SplitLiveLines({row[2].c_str(), row[2].size()})) {
+    ++number;
+    if (number <= after || static_cast<int>(events.size()) == events_max) continue;
+    events.push_back(
+        {number, std::string(line.name), store::NumberedLiveEvent(number, time, line.data)});
+  }
+}
+
+}  // namespace
 
 absl::StatusOr<std::vector<Event>> StoredEvents::ReadAfter(std::string_view organization_id,
                                                            std::int64_t after, int events_max) {
@@ -14,14 +33,17 @@ absl::StatusOr<std::vector<Event>> StoredEvents::ReadAfter(std::string_view orga
   PARLEY_RETURN_IF_ERROR(pool_.Transact([&](pqxx::work& tx) -> absl::Status {
     events.clear();
     static const std::string sql =
-        "SELECT number, name, data, " + store::MicrosOf("created_at") +
-        " FROM live_events WHERE organization_id = $1 AND number > $2 ORDER BY number LIMIT $3";
-    for (const pqxx::row& row :
-         tx.exec_params(sql, std::string(organization_id), after, events_max)) {
-      const std::int64_t number = row[0].as<std::int64_t>();
-      events.push_back({number, row[1].c_str(),
-                        store::NumberedLiveEvent(number, FromMicros(row[3].as<std::int64_t>()),
-                                                 row[2].c_str())});
+        "SELECT number, events, data, " + store::MicrosOf("created_at") +
+        " FROM live_events WHERE organization_id = $1 AND number > $2 ORDER BY number LIMIT " +
+        std::to_string(kRowsAtOnce);
+    std::int64_t read = after;
+    while (static_cast<int>(events.size()) < events_max) {
+      const pqxx::result rows = tx.exec_params(sql, std::string(organization_id), read);
+      for (const pqxx::row& row : rows) {
+        read = row[0].as<std::int64_t>();
+        AddEvents(row, after, events_max, events);
+      }
+      if (rows.size() < kRowsAtOnce) break;
     }
     return absl::OkStatus();
   }));

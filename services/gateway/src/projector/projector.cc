@@ -102,13 +102,15 @@ Projector::Projector(ProjectorOptions options, postgres::Pool& pool, kafka::Prod
 Projector::~Projector() { Stop(); }
 
 absl::Status Projector::Start() {
-  const std::pair<const char*, Handler> loops[] = {
-      {kafka::kInboundTopic, &Projector::HandleInbound},
-      {kafka::kRepliesTopic, &Projector::HandleReplies},
-      {kafka::kSendResultsTopic, &Projector::HandleSendResults},
-      {kafka::kDeliveryStatusTopic, &Projector::HandleDeliveryStatus},
-      {kafka::kConsentTopic, &Projector::HandleConsent},
-  };
+  std::vector<std::pair<const char*, Handler>> loops(
+      static_cast<std::size_t>(options_.inbound_threads),
+      {kafka::kInboundTopic, &Projector::HandleInbound});
+  loops.insert(loops.end(), {
+                                {kafka::kRepliesTopic, &Projector::HandleReplies},
+                                {kafka::kSendResultsTopic, &Projector::HandleSendResults},
+                                {kafka::kDeliveryStatusTopic, &Projector::HandleDeliveryStatus},
+                                {kafka::kConsentTopic, &Projector::HandleConsent},
+                            });
   for (const auto& [topic, handler] : loops) {
     kafka::ConsumerOptions consumer;
     consumer.brokers = options_.brokers;
@@ -146,23 +148,20 @@ void Projector::Run(const char* topic, Handler handler, kafka::Consumer& consume
       {{"topic", topic}});
   kafka::LoopOptions loop;
   loop.batch_max = options_.batch_max;
+  double own_lag = 0;  // The gauge is the sum over this topic's loops.
   kafka::RunConsumer(
       consumer, dead_letters_, loop,
       [&](const std::vector<Record>& batch) {
-        lag.Set(static_cast<double>(consumer.Lag()));
+        const double now = std::max(0.0, static_cast<double>(consumer.Lag()));
+        lag.Increment(now - own_lag);
+        own_lag = now;
         const auto start = clock_.Steady();
         const absl::Status status = (this->*handler)(batch);
         seconds.Observe(std::chrono::duration<double>(clock_.Steady() - start).count());
         return status;
       },
       std::move(stop));
-}
-
-absl::Status Projector::BuryAll(const Bad& bad) {
-  for (const auto& [record, reason] : bad) {
-    PARLEY_RETURN_IF_ERROR(kafka::Bury(dead_letters_, *record, reason));
-  }
-  return absl::OkStatus();
+  lag.Increment(-own_lag);
 }
 
 store::AppendPolicy Projector::Policy() const {
@@ -234,7 +233,7 @@ absl::Status Projector::HandleInbound(const std::vector<Record>& batch) {
   PARLEY_RETURN_IF_ERROR(Repeatable(stored));
   LogInbound(inbound, results, calls);
   bad.insert(bad.end(), inbound.unknown.begin(), inbound.unknown.end());
-  return BuryAll(bad);
+  return kafka::BuryAll(dead_letters_, bad);
 }
 
 void Projector::LogInbound(const Inbound& inbound, const std::vector<store::AppendResult>& results,
@@ -273,7 +272,7 @@ absl::Status Projector::HandleReplies(const std::vector<Record>& batch) {
   });
   PARLEY_RETURN_IF_ERROR(Repeatable(stored));
   for (std::size_t i = 0; i < results.size(); ++i) LogStored(messages[i], results[i]);
-  return BuryAll(bad);
+  return kafka::BuryAll(dead_letters_, bad);
 }
 
 absl::Status Projector::HandleSendResults(const std::vector<Record>& batch) {
@@ -296,7 +295,7 @@ absl::Status Projector::HandleSendResults(const std::vector<Record>& batch) {
     return store::MarkAccepted(tx, accepted);
   }));
   LogChanges(changes);
-  return BuryAll(bad);
+  return kafka::BuryAll(dead_letters_, bad);
 }
 
 absl::Status Projector::HandleDeliveryStatus(const std::vector<Record>& batch) {
@@ -318,7 +317,7 @@ absl::Status Projector::HandleDeliveryStatus(const std::vector<Record>& batch) {
                          "Delivery reports of accounts that nobody has connected; ignored.");
   early.Increment(results.early);
   foreign.Increment(results.foreign);
-  return BuryAll(bad);
+  return kafka::BuryAll(dead_letters_, bad);
 }
 
 absl::Status Projector::HandleConsent(const std::vector<Record>& batch) {
@@ -354,7 +353,7 @@ absl::Status Projector::HandleConsent(const std::vector<Record>& batch) {
     return absl::OkStatus();
   }));
   if (changed > 0) telemetry::Info("consent_changed", {{"customers", changed}});
-  return BuryAll(bad);
+  return kafka::BuryAll(dead_letters_, bad);
 }
 
 }  // namespace parley::gateway::projector

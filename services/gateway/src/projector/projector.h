@@ -1,8 +1,9 @@
 // The role `projector`: what comes out of Kafka becomes rows (DESIGN §2–5).
 //
 // Each topic has a loop, and so a consumer group, of its own, so that a slow or stuck one holds up
-// no other. Order between topics is not needed: messages are ordered by key within parley.inbound,
-// a reply is judged under its conversation's lock, and statuses are ranked or versioned.
+// no other; parley.inbound has several. Order between topics is not needed: messages are ordered by
+// key within parley.inbound, a reply is judged under its conversation's lock, and statuses are
+// ranked or versioned.
 //
 // A batch of up to 500 records is one transaction. What can never be stored is moved to the
 // dead-letter topic before that, with the reason; what fails with the database away is tried again.
@@ -33,6 +34,8 @@ struct ProjectorOptions {
   std::string client_id = "gateway-projector";
   std::string group = "gateway-projector";  // Each topic's group is this, a dot and its name.
   std::size_t batch_max = 500;
+  // Threads, each a consumer of its own, that share the partitions of parley.inbound.
+  int inbound_threads = 2;
   // After this a killed replica's partitions go to another; 6 s is the least that brokers allow.
   std::chrono::milliseconds session_timeout{6'000};
   // An inbound message older than this gets no AI answer (PARLEY_REPLY_AGE_MAX).
@@ -43,7 +46,7 @@ struct ProjectorOptions {
 
 class Projector {
  public:
-  // `pool` is gateway_worker's, with at least five connections. All references outlive this.
+  // `pool` is gateway_worker's, with a connection for each loop. All references outlive this.
   Projector(ProjectorOptions options, postgres::Pool& pool, kafka::Producer& dead_letters,
             const Clock& clock);
   ~Projector();
@@ -73,8 +76,6 @@ class Projector {
             const store::AppendPolicy& policy, Inbound& inbound) const;
   void LogInbound(const Inbound& inbound, const std::vector<store::AppendResult>& results,
                   const store::CallResults& calls) const;
-  // Moves records that can never be stored to the dead letters; retryable if Kafka takes none.
-  absl::Status BuryAll(const Bad& bad);
   store::AppendPolicy Policy() const;
 
   const ProjectorOptions options_;

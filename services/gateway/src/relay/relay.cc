@@ -29,6 +29,9 @@ constexpr std::int64_t kLiveLock = 0x7061726c65790002;
 constexpr std::int64_t kDirectoryLock = 0x7061726c65790003;
 constexpr std::int64_t kConsentsLock = 0x7061726c65790004;
 
+// Rows of live_outbox in one transaction; each holds up to Outbox::kLiveRowBytesMax.
+constexpr int kLiveRowsMax = 64;
+
 // How long a relay that stops waits for what is on its way to Kafka.
 constexpr std::chrono::milliseconds kStopWait{5'000};
 // Between looks for acknowledgements while nothing new comes.
@@ -195,7 +198,7 @@ absl::Status Relay::LeadLive(pqxx::connection& connection, const std::stop_token
   auto sweep_at = clock_.Steady();
   while (!stop.stop_requested()) {
     PARLEY_ASSIGN_OR_RETURN(const int taken, NumberLive(connection));
-    if (taken < options_.batch_max) listener.Wait(options_.wait_max, stop);
+    if (taken < kLiveRowsMax) listener.Wait(options_.wait_max, stop);
     if (clock_.Steady() >= sweep_at) {
       PARLEY_RETURN_IF_ERROR(Sweep(connection));
       sweep_at = clock_.Steady() + options_.sweep_every;
@@ -207,34 +210,39 @@ absl::Status Relay::LeadLive(pqxx::connection& connection, const std::stop_token
 absl::StatusOr<int> Relay::NumberLive(pqxx::connection& connection) {
   pqxx::result rows;
   // One statement: rows are taken in the order of their ids, each organization's counter rises by
-  // what was taken of it, and the numbers follow from both.
+  // the events in what was taken of it, and the rows' last numbers follow from both.
   static const std::string sql =
-      "WITH taken AS (DELETE FROM live_outbox l USING (SELECT id FROM live_outbox ORDER BY id "
-      "LIMIT $1) oldest WHERE l.id = oldest.id "
-      "RETURNING l.organization_id, l.id, l.name, l.data), "
+      "WITH taken AS (DELETE FROM live_outbox l WHERE l.id = ANY (ARRAY(SELECT id "
+      "FROM live_outbox ORDER BY id LIMIT $1)) "
+      "RETURNING l.organization_id, l.id, l.events, l.data), "
       "counted AS (INSERT INTO live_counters AS c (organization_id, last_number) "
-      "SELECT organization_id, count(*) FROM taken GROUP BY organization_id "
+      "SELECT organization_id, sum(events) FROM taken GROUP BY organization_id "
       "ORDER BY organization_id "
       "ON CONFLICT (organization_id) DO UPDATE SET last_number = c.last_number + "
       "excluded.last_number RETURNING c.organization_id, c.last_number), "
-      "placed AS (SELECT t.*, row_number() OVER (PARTITION BY t.organization_id ORDER BY t.id "
-      "DESC) - 1 AS from_last FROM taken t) "
-      "INSERT INTO live_events (organization_id, number, name, data, created_at) "
-      "SELECT p.organization_id, c.last_number - p.from_last, p.name, p.data, $2::timestamptz "
+      "placed AS (SELECT t.*, sum(t.events) OVER (PARTITION BY t.organization_id "
+      "ORDER BY t.id DESC) - t.events AS behind FROM taken t) "
+      "INSERT INTO live_events (organization_id, number, events, data, created_at) "
+      "SELECT p.organization_id, c.last_number - p.behind, p.events, p.data, $2::timestamptz "
       "FROM placed p JOIN counted c ON c.organization_id = p.organization_id ORDER BY p.id "
-      "RETURNING organization_id, number, name, data";
+      "RETURNING organization_id, number, events, data";
   const Time now = clock_.Now();
   PARLEY_RETURN_IF_ERROR(Transact(connection, [&](pqxx::work& tx) -> absl::Status {
-    rows = store::RunPrepared(tx, "number_live", sql, options_.batch_max, FormatTime(now));
+    rows = store::RunPrepared(tx, "number_live", sql, kLiveRowsMax, FormatTime(now));
     return absl::OkStatus();
   }));
+  std::int64_t events = 0;
   for (const pqxx::row& row : rows) {
-    const std::int64_t number = row[1].as<std::int64_t>();
-    publish_live_(std::string(kLivePrefix) + row[0].c_str(),
-                  std::to_string(number) + "\n" + row[2].c_str() + "\n" +
-                      store::NumberedLiveEvent(number, now, row[3].c_str()));
+    const std::string channel = std::string(kLivePrefix) + row[0].c_str();
+    std::int64_t number = row[1].as<std::int64_t>() - row[2].as<std::int64_t>();
+    for (const store::LiveLine& line : store::SplitLiveLines({row[3].c_str(), row[3].size()})) {
+      ++number;
+      ++events;
+      publish_live_(channel, std::to_string(number) + "\n" + std::string(line.name) + "\n" +
+                                 store::NumberedLiveEvent(number, now, line.data));
+    }
   }
-  if (!rows.empty()) Published("live").Increment(static_cast<double>(rows.size()));
+  Published("live").Increment(static_cast<double>(events));
   return static_cast<int>(rows.size());
 }
 

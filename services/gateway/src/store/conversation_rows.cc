@@ -154,6 +154,7 @@ Conversation ReadLocked(const pqxx::row& row) {
     conversation.turns.open = OpenTurn{row[14].c_str(), row[15].as<std::int64_t>(), *deadline};
   }
   conversation.ai_error = row[17].c_str();
+  conversation.had_turns = conversation.turns != Turns() || !conversation.ai_error.empty();
   conversation.created_at = FromMicros(row[18].as<std::int64_t>());
   conversation.last_inbound_at = OptionalTime(row[19]);
   return conversation;

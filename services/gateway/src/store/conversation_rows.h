@@ -59,6 +59,12 @@ struct Conversation {
   std::optional<EmittedTurn> emitted;
   std::string traceparent;  // Of the last message that was added.
 
+  bool had_turns = false;  // Or an AI error, when it was locked.
+
+  // True if only its messages changed.
+  bool IsPlain() const {
+    return !had_turns && turns == Turns() && ai_error.empty() && !last_message.id().empty();
+  }
   AiGate Gate() const { return {ai_enabled.value_or(channel_ai_enabled), taken_over, opted_out}; }
 };
 // By id alone: the order in which everybody locks. Ids are unique over organizations.

@@ -102,6 +102,7 @@ class Appending {
   }
   void InsertMessages(pqxx::work& tx);
   void UpdatePlans(pqxx::work& tx);
+  void UpdatePlainConversations(pqxx::work& tx);
   void UpdateConversations(pqxx::work& tx);
   void UpdateContacts(pqxx::work& tx);
 
@@ -114,6 +115,16 @@ class Appending {
       from_, to_, account_sids_, message_sids_, call_sids_, segments_, users_, turns_, emit_again_,
       not_after_, received_, recovered_, call_statuses_, call_seconds_, parameters_;
   std::string error_reason_;  // Of the message being added.
+  // Rows of messages that are nothing but a customer's text: most of them, with half the columns.
+  struct PlainRows {
+    int count = 0;
+    Array organizations, ids, conversations, channels, seqs, media, bodies, late, from, to,
+        accounts, sids, segments, received, parameters;
+  };
+  void AddPlainRow(const NewMessage& message, const Conversation& conversation,
+                   const v1::Message& resource);
+  void InsertPlainMessages(pqxx::work& tx);
+  PlainRows plain_;
   int plans_ = 0;
   Array plan_organizations_, plan_ids_, send_times_, expiries_;
 };
@@ -319,6 +330,10 @@ void Appending::UpdatePlans(pqxx::work& tx) {
 
 void Appending::AddRow(const NewMessage& message, const Conversation& conversation,
                        const v1::Message& resource, bool sends) {
+  if (message.direction == v1::Message::DIRECTION_INBOUND && !message.simulated &&
+      !message.recovered && message.kind == v1::Message::KIND_TEXT && message.media.empty()) {
+    return AddPlainRow(message, conversation, resource);
+  }
   ++rows_;
   organizations_.Add(conversation.organization_id);
   ids_.Add(resource.id());
@@ -358,7 +373,48 @@ void Appending::AddRow(const NewMessage& message, const Conversation& conversati
   received_.Add(message.received_at);
 }
 
+void Appending::AddPlainRow(const NewMessage& message, const Conversation& conversation,
+                            const v1::Message& resource) {
+  ++plain_.count;
+  plain_.organizations.Add(conversation.organization_id);
+  plain_.ids.Add(resource.id());
+  plain_.conversations.Add(resource.conversation_id());
+  plain_.channels.Add(resource.channel_id());
+  plain_.seqs.Add(resource.seq());
+  plain_.media.Add(MediumName(resource.medium()));
+  plain_.bodies.Add(resource.body());
+  plain_.late.Add(resource.late());
+  plain_.from.Add(resource.from());
+  plain_.to.Add(resource.to());
+  plain_.accounts.Add(message.account_sid.empty() ? conversation.account_sid : message.account_sid);
+  plain_.sids.Add(resource.message_sid());
+  plain_.segments.Add(resource.segments());
+  plain_.received.Add(message.received_at);
+  plain_.parameters.Add(message.parameters.empty() ? "{}" : message.parameters);
+}
+
+// `unnest` in the select list goes through all arrays in step; in FROM, each would be materialized.
+void Appending::InsertPlainMessages(pqxx::work& tx) {
+  if (plain_.count == 0) return;
+  RunPrepared(
+      tx, "insert_plain_messages",
+      "INSERT INTO messages (direction, author, kind, status, status_at, organization_id, id, "
+      "conversation_id, channel_id, seq, medium, body, late, from_number, to_number, account_sid, "
+      "message_sid, segments, received_at, parameters) "
+      "SELECT 'inbound', 'customer', 'text', 'received', $16::timestamptz, unnest($1::uuid[]), "
+      "unnest($2::uuid[]), unnest($3::uuid[]), unnest($4::uuid[]), unnest($5::bigint[]), "
+      "unnest($6::text[]), unnest($7::text[]), unnest($8::boolean[]), unnest($9::text[]), "
+      "unnest($10::text[]), unnest($11::text[]), unnest($12::text[]), unnest($13::int[]), "
+      "unnest($14::timestamptz[]), unnest($15::jsonb[])",
+      plain_.organizations.str(), plain_.ids.str(), plain_.conversations.str(),
+      plain_.channels.str(), plain_.seqs.str(), plain_.media.str(), plain_.bodies.str(),
+      plain_.late.str(), plain_.from.str(), plain_.to.str(), plain_.accounts.str(),
+      plain_.sids.str(), plain_.segments.str(), plain_.received.str(), plain_.parameters.str(),
+      FormatTime(policy_.now));
+}
+
 void Appending::InsertMessages(pqxx::work& tx) {
+  InsertPlainMessages(tx);
   if (rows_ == 0) return;
   RunPrepared(
       tx, "insert_messages",
@@ -399,11 +455,46 @@ void AddTurns(const Turns& turns, Array (&arrays)[6]) {
   }
 }
 
+// Those with new messages and without turns of the AI.
+void Appending::UpdatePlainConversations(pqxx::work& tx) {
+  Array organizations, ids, last_seqs, counts, unread, last_messages, windows, inbound;
+  int rows = 0;
+  for (const auto& [id, conversation] : conversations_) {
+    if (!conversation.changed || !conversation.IsPlain()) continue;
+    ++rows;
+    organizations.Add(conversation.organization_id);
+    ids.Add(id);
+    last_seqs.Add(conversation.last_seq);
+    counts.Add(conversation.message_count);
+    unread.Add(conversation.unread_count);
+    last_messages.Add(conversation.last_message.id());
+    AddOrNull(windows, conversation.whatsapp_window_until.value_or(Time()));
+    AddOrNull(inbound, conversation.last_inbound_at.value_or(Time()));
+  }
+  if (rows == 0) return;
+  RunPrepared(tx, "update_plain_conversations",
+              "UPDATE conversations c SET last_seq = w.last_seq, message_count = w.message_count, "
+              "unread_count = w.unread_count, last_message_id = w.last_message_id, "
+              "last_message_at = $9::timestamptz, whatsapp_window_until = w.whatsapp_window_until, "
+              "last_inbound_at = w.last_inbound_at "
+              "FROM (SELECT unnest($1::uuid[]) AS org, unnest($2::uuid[]) AS id, "
+              "unnest($3::bigint[]) AS last_seq, unnest($4::bigint[]) AS message_count, "
+              "unnest($5::bigint[]) AS unread_count, unnest($6::uuid[]) AS last_message_id, "
+              "unnest($7::timestamptz[]) AS whatsapp_window_until, "
+              "unnest($8::timestamptz[]) AS last_inbound_at) w "
+              "WHERE c.organization_id = w.org AND c.id = w.id",
+              organizations.str(), ids.str(), last_seqs.str(), counts.str(), unread.str(),
+              last_messages.str(), windows.str(), inbound.str(), FormatTime(policy_.now));
+}
+
 void Appending::UpdateConversations(pqxx::work& tx) {
+  UpdatePlainConversations(tx);
   Array organizations, ids, last_seqs, counts, unread, last_messages, windows, errors, inbound;
   Array turns[6];
+  int rows = 0;
   for (const auto& [id, conversation] : conversations_) {
-    if (!conversation.changed) continue;
+    if (!conversation.changed || conversation.IsPlain()) continue;
+    ++rows;
     organizations.Add(conversation.organization_id);
     ids.Add(id);
     last_seqs.Add(conversation.last_seq);
@@ -423,6 +514,7 @@ void Appending::UpdateConversations(pqxx::work& tx) {
     AddTurns(conversation.turns, turns);
     errors.Add(conversation.ai_error);
   }
+  if (rows == 0) return;
   RunPrepared(
       tx, "update_conversations",
       "UPDATE conversations c SET last_seq = w.last_seq, message_count = w.message_count, "

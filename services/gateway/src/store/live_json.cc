@@ -2,6 +2,7 @@
 
 #include <google/protobuf/timestamp.pb.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 
@@ -194,6 +195,24 @@ std::string LiveData(const v1::Conversation& conversation) {
   AppendConversation(out, conversation);
   out += '}';
   return out;
+}
+
+void AppendLiveLine(std::string& lines, std::string_view name, std::string_view data) {
+  if (!lines.empty()) lines += '\n';  // JSON has none of its own.
+  lines += name;
+  lines += ' ';
+  lines += data;
+}
+
+std::vector<LiveLine> SplitLiveLines(std::string_view lines) {
+  std::vector<LiveLine> split;
+  while (!lines.empty()) {
+    const std::string_view line = lines.substr(0, lines.find('\n'));
+    const std::size_t space = std::min(line.find(' '), line.size());
+    split.push_back({line.substr(0, space), line.substr(std::min(space + 1, line.size()))});
+    lines.remove_prefix(std::min(line.size() + 1, lines.size()));
+  }
+  return split;
 }
 
 std::string NumberedLiveEvent(std::int64_t number, Time time, std::string_view data) {

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "libs/base/clock.h"
 #include "parley/v1/conversation.pb.h"
@@ -21,6 +22,16 @@ std::string NumberedLiveEvent(std::int64_t number, Time time, std::string_view d
 
 // The column messages.media: [{"url":…,"content_type":…}].
 std::string MediaJson(const v1::Message& message);
+
+// What one transaction says to an organization, as live_outbox and live_events keep it: a line for
+// each event, oldest first.
+void AppendLiveLine(std::string& lines, std::string_view name, std::string_view data);
+struct LiveLine {
+  std::string_view name;  // "message", "conversation"
+  std::string_view data;
+};
+// The parts point into `lines`.
+std::vector<LiveLine> SplitLiveLines(std::string_view lines);
 
 // Appends a JSON string with its quotes. `text` is valid UTF-8.
 void AppendJsonString(std::string& out, std::string_view text);

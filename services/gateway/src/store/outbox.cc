@@ -1,5 +1,6 @@
 #include "store/outbox.h"
 
+#include "store/live_json.h"
 #include "store/statement.h"
 
 namespace parley::gateway::store {
@@ -16,10 +17,22 @@ void Outbox::AddKafka(const KafkaRow& row) {
 
 void Outbox::AddLive(std::string_view organization_id, std::string_view name,
                      std::string_view data) {
+  auto at = live_lines_.find(organization_id);
+  if (at == live_lines_.end()) at = live_lines_.emplace(organization_id, Lines()).first;
+  Lines& lines = at->second;
+  if (lines.events > 0 && lines.text.size() + data.size() > kLiveRowBytesMax) {
+    AddLiveRow(at->first, lines);
+  }
+  ++lines.events;
+  AppendLiveLine(lines.text, name, data);
+}
+
+void Outbox::AddLiveRow(const std::string& organization_id, Lines& lines) {
   ++live_rows_;
   live_organizations_.Add(organization_id);
-  live_names_.Add(name);
-  live_data_.Add(data);
+  live_counts_.Add(lines.events);
+  live_data_.Add(lines.text);
+  lines = {};
 }
 
 void Outbox::Write(pqxx::work& tx) {
@@ -32,11 +45,14 @@ void Outbox::Write(pqxx::work& tx) {
                 organizations_.str(), topics_.str(), keys_.str(), values_.str(), types_.str(),
                 traces_.str());
   }
+  for (auto& [organization_id, lines] : live_lines_) {
+    if (lines.events > 0) AddLiveRow(organization_id, lines);
+  }
   if (live_rows_ > 0) {
     RunPrepared(tx, "insert_live_outbox",
-                "INSERT INTO live_outbox (organization_id, name, data) "
-                "SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[])",
-                live_organizations_.str(), live_names_.str(), live_data_.str());
+                "INSERT INTO live_outbox (organization_id, events, data) "
+                "SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[])",
+                live_organizations_.str(), live_counts_.str(), live_data_.str());
   }
   std::string wake;
   for (const auto& [needed, channel] :

@@ -2,6 +2,8 @@
 // transaction of its cause. Collect everything, then Write() once.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -31,6 +33,9 @@ class Outbox {
   void AddLive(std::string_view organization_id, std::string_view name, std::string_view data);
   void WakeDispatcher() { wake_dispatcher_ = true; }
 
+  // A row of live_outbox holds at most about this much.
+  static constexpr std::size_t kLiveRowBytesMax = 128 << 10;
+
   // At most two INSERTs and one NOTIFY for each channel that has something.
   void Write(pqxx::work& tx);
 
@@ -38,7 +43,14 @@ class Outbox {
   int kafka_rows_ = 0;
   postgres::Array organizations_, topics_, keys_, values_, types_, traces_;
   int live_rows_ = 0;
-  postgres::Array live_organizations_, live_names_, live_data_;
+  // Of the organizations with events: what does not yet fill a row.
+  struct Lines {
+    int events = 0;
+    std::string text;
+  };
+  void AddLiveRow(const std::string& organization_id, Lines& lines);
+  std::map<std::string, Lines, std::less<>> live_lines_;
+  postgres::Array live_organizations_, live_counts_, live_data_;
   bool wake_dispatcher_ = false;
 };
 

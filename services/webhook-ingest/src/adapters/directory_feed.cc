@@ -97,10 +97,12 @@ void DirectoryFeed::LoadSnapshot() {
 
 void DirectoryFeed::Run(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
+    // What stood there at the start was buried when it came.
+    const bool is_new = reader_->ReachedStartEnd();
     const auto records = reader_->Poll(kBatchMax, kPollWait);
     Report(records.status());
     if (records.ok()) {
-      Apply(*records);
+      Apply(*records, is_new);
       if (!complete_ && book_.seen_complete() && reader_->ReachedStartEnd()) {
         complete_ = true;
         snapshot_stale_ = true;
@@ -114,13 +116,14 @@ void DirectoryFeed::Run(const std::stop_token& stop) {
   }
 }
 
-void DirectoryFeed::Apply(const std::vector<kafka::Record>& records) {
+void DirectoryFeed::Apply(const std::vector<kafka::Record>& records, bool is_new) {
   for (const kafka::Record& record : records) {
     const auto change = book_.Apply(record.value);
     if (!change.ok()) {
       Metrics().poison.Increment();
       telemetry::Error("record_dead_lettered", change.status(),
                        {{"topic", record.topic}, {"offset", record.offset}});
+      if (!is_new) continue;
       const absl::Status sent =
           dead_letters_.Produce(kafka::DeadLetter(record, change.status()), nullptr);
       if (!sent.ok()) telemetry::Error("dead_letter_failed", sent);

@@ -50,7 +50,8 @@ class DirectoryFeed final : public DirectorySource {
                 std::unique_ptr<kafka::LogReader> reader);
   void Run(const std::stop_token& stop);
   void LoadSnapshot();
-  void Apply(const std::vector<kafka::Record>& records);
+  // What cannot be read is counted, and moved to the dead letters if it is new.
+  void Apply(const std::vector<kafka::Record>& records, bool is_new);
   void PublishIfComplete();
   void MeasureAge() const;
   void WriteSnapshotIfDue(bool at_once);
