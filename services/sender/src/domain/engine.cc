@@ -160,7 +160,7 @@ std::optional<JournalRequest> Engine::Plan(SteadyTime now, std::size_t free, con
 Journaled Engine::Finish(const JournalRequest& request,
                          absl::StatusOr<std::vector<JournalResult>> results, SteadyTime started,
                          SteadyTime now) {
-  Adapt(std::chrono::duration_cast<milliseconds>(now - started));
+  Adapt(std::chrono::duration_cast<microseconds>(now - started));
   Journaled journaled;
   if (!results.ok()) {
     // The commit is in doubt: if it happened, the rows go back; if not, they are read again.
@@ -182,8 +182,12 @@ Journaled Engine::Finish(const JournalRequest& request,
 }
 
 // A batch that takes longer than the write window is abandoned as a whole: while the store is that
-// slow, smaller ones still get through.
-void Engine::Adapt(milliseconds journal_took) {
+// slow, smaller ones still get through. What waits for its slot is journalled so early that the
+// transaction is over when the slot comes.
+void Engine::Adapt(microseconds journal_took) {
+  journal_time_ = (journal_time_ * 7 + journal_took) / 8;
+  scheduler_.SetLookahead(std::clamp<microseconds>(journal_time_ * 2, options_.scheduler.lookahead,
+                                                   options_.write_window / 4));
   if (journal_took >= options_.write_window / 2) {
     batch_limit_ = std::max<std::size_t>(1, batch_limit_ / 4);
   } else if (journal_took < options_.write_window / 8) {

@@ -99,7 +99,7 @@ class Engine {
 
  private:
   void AddLane(const LaneRow& row);
-  void Adapt(std::chrono::milliseconds journal_took);
+  void Adapt(std::chrono::microseconds journal_took);
   void Hand(const JournalEntry& entry, JournalResult& result, bool late, SteadyTime now,
             Journaled& journaled);
 
@@ -113,7 +113,8 @@ class Engine {
   SteadyTime search_at_;
   SteadyTime retry_at_ = SteadyTime::max();
   bool saturated_ = false;
-  std::size_t batch_limit_;  // Below batch_max while the store is slow.
+  std::size_t batch_limit_;                    // Below batch_max while the store is slow.
+  std::chrono::microseconds journal_time_{0};  // Of the last transactions, smoothed.
 };
 
 }  // namespace parley::sender

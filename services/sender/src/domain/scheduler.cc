@@ -67,7 +67,7 @@ struct Scheduler::Organization {
   bool in_ring = false;
 };
 
-Scheduler::Scheduler(const Options& options) : options_(options) {}
+Scheduler::Scheduler(const Options& options) : options_(options), lookahead_(options.lookahead) {}
 Scheduler::~Scheduler() = default;
 
 // Lanes -----------------------------------------------------------------------------------------
@@ -376,7 +376,7 @@ SteadyTime Scheduler::ReadyAt(const Queue& queue, SteadyTime now, bool* by_rate)
   const LaneState& lane = *queue.lane;
   SteadyTime at = std::max(queue.heads.begin()->first.first, lane.paused_until);
   at = std::max(at, lane.account->paused_until);
-  const SteadyTime slot = lane.limiter->Expected(now) - options_.lookahead;
+  const SteadyTime slot = lane.limiter->Expected(now) - lookahead_;
   *by_rate = slot > at && slot > now;
   return std::max(at, slot);
 }

@@ -46,7 +46,7 @@ class Scheduler {
     std::size_t feed_heads_max = 512;          // Of one lane and priority.
     std::chrono::milliseconds horizon{5'000};  // Rows due later than this stay in the table.
     // How long before its slot a send is picked, so that the journal is done when the slot comes.
-    std::chrono::milliseconds lookahead{10};
+    std::chrono::microseconds lookahead{10'000};
   };
 
   Scheduler() : Scheduler(Options{}) {}
@@ -74,6 +74,7 @@ class Scheduler {
   void PauseAccount(const std::string& account_sid, SteadyTime until, SteadyTime now);
   // At most `limit` sends of the account in flight; 0: any number.
   void LimitAccount(const std::string& account_sid, int limit, SteadyTime now);
+  void SetLookahead(std::chrono::microseconds lookahead) { lookahead_ = lookahead; }
   // Which priorities may be picked at all.
   void Allow(bool interactive, bool bulk);
 
@@ -134,6 +135,7 @@ class Scheduler {
   Queue* NextReady();
 
   const Options options_;
+  std::chrono::microseconds lookahead_;
   std::unordered_map<std::int64_t, std::unique_ptr<LaneState>> lanes_;
   std::unordered_map<std::string, std::unique_ptr<Organization>> organizations_;
   std::unordered_map<std::int64_t, std::unique_ptr<Entry>> entries_;  // By ord.

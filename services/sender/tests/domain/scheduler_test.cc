@@ -187,5 +187,36 @@ TEST_F(SchedulerTest, AShardThatIsGivenUpIsForgotten) {
   EXPECT_EQ(scheduler_.heads(), 0U);
 }
 
+TEST_F(SchedulerTest, AConversationGoesOnWhenItsNextMessageMovesAway) {
+  AddLane(1, 0us, true, /*shard=*/7);
+  AddLane(2, 0us, true, /*shard=*/8);
+  scheduler_.Offer(InConversation(1, 1), kNow);
+  Head behind = InConversation(2, 2);
+  behind.lane_id = 2;
+  scheduler_.Offer(behind, kNow);
+  scheduler_.RemoveShard(7, kNow);
+  EXPECT_THAT(Pick(), ElementsAre(2)) << "the gate knows whether the other replica sent the first";
+}
+
+TEST_F(SchedulerTest, AnAccountHasNoMoreInFlightThanItsLimit) {
+  AddLane(1);
+  AddLane(2);
+  for (int i = 1; i <= 4; ++i) scheduler_.Offer(MakeHead(i, i % 2 + 1), kNow);
+  scheduler_.LimitAccount("account", 2, kNow);
+  EXPECT_THAT(Pick(), SizeIs(2));
+  EXPECT_FALSE(scheduler_.HasReady());
+  scheduler_.Finish(1, kNow);
+  EXPECT_THAT(Pick(), SizeIs(1));
+  scheduler_.LimitAccount("account", 0, kNow);
+  EXPECT_THAT(Pick(), SizeIs(1));
+}
+
+TEST_F(SchedulerTest, LooksFurtherAheadWhileTheJournalIsSlow) {
+  AddLane(1, 100ms);
+  for (int i = 1; i <= 3; ++i) scheduler_.Offer(MakeHead(i), kNow);
+  scheduler_.SetLookahead(100ms);
+  EXPECT_THAT(Pick(), ElementsAre(1, 2)) << "the second one's slot is 100 ms away";
+}
+
 }  // namespace
 }  // namespace parley::sender

@@ -1,0 +1,81 @@
+#include "domain/throttle.h"
+
+#include <gtest/gtest.h>
+
+namespace parley::sender {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr SteadyTime kStart{1h};
+const std::string kAccount = "AC" + std::string(32, '1');
+const twilio::Accepted kTaken{.sid = "SM" + std::string(32, 'a')};
+const twilio::Unknown kLost{0, "time-out"};
+const twilio::Refused kBusy{429, 20429, "", {}};
+
+class ThrottleTest : public testing::Test {
+ protected:
+  Throttle::Advice Ask(const twilio::SendOutcome& outcome, SteadyTime now = kStart) {
+    throttle_.Begin(kAccount);
+    return throttle_.End(kAccount, outcome, now, 0.5);
+  }
+  Throttle throttle_;
+};
+
+TEST_F(ThrottleTest, ThreeUnknownInARowOpenTheBreaker) {
+  EXPECT_FALSE(Ask(kLost).pause);
+  EXPECT_FALSE(Ask(kLost).pause);
+  EXPECT_FALSE(Ask(kTaken).pause);
+  EXPECT_FALSE(Ask(kLost).pause) << "an answer in between begins the count anew";
+  EXPECT_FALSE(Ask(kLost).pause);
+  const Throttle::Advice third = Ask(kLost);
+  EXPECT_EQ(third.pause, 7'500ms);
+  EXPECT_EQ(third.limit, 1) << "then one at a time";
+  EXPECT_TRUE(throttle_.IsOpen(kAccount, kStart + 7s));
+  EXPECT_FALSE(throttle_.IsOpen(kAccount, kStart + 8s));
+}
+
+TEST_F(ThrottleTest, AHalfOpenBreakerClosesOrOpensForLonger) {
+  for (int i = 0; i < 3; ++i) Ask(kLost);
+  const Throttle::Advice probe = Ask(kLost, kStart + 8s);
+  EXPECT_EQ(probe.pause, 15s);
+  EXPECT_EQ(Ask(kTaken, kStart + 24s).limit, 2);
+  Ask(kTaken, kStart + 24s);
+  EXPECT_EQ(Ask(kTaken, kStart + 24s).limit, 4);
+}
+
+TEST_F(ThrottleTest, RefusedCredentialsOpenTheBreakerAtOnce) {
+  EXPECT_EQ(Ask(twilio::Refused{401, 20003, "", {}}).pause, 7'500ms);
+  EXPECT_FALSE(Ask(twilio::Refused{401, 20003, "", {}}).pause) << "the rest of the wave";
+  EXPECT_FALSE(Ask(twilio::Refused{400, 21211, "", {}}).pause) << "one recipient's fault";
+}
+
+TEST_F(ThrottleTest, ParallelRequestsFollow429DownAndSuccessesUp) {
+  for (int i = 0; i < 8; ++i) throttle_.Begin(kAccount);
+  EXPECT_EQ(throttle_.End(kAccount, kBusy, kStart, 0.5).limit, 4);
+  const Throttle::Advice same_wave = throttle_.End(kAccount, kBusy, kStart + 10ms, 0.5);
+  EXPECT_FALSE(same_wave.limit);
+  EXPECT_EQ(same_wave.refusals, 1);
+  EXPECT_EQ(throttle_.End(kAccount, kBusy, kStart + 1s, 0.5).refusals, 2);
+  int limit = 0;
+  for (int i = 0; i < 100'000; ++i) {
+    const Throttle::Advice advice = Ask(kTaken, kStart + 2s);
+    if (advice.limit) limit = *advice.limit;
+    if (advice.limit && limit == 0) break;
+  }
+  EXPECT_EQ(limit, 0) << "at last there is no limit again";
+  EXPECT_EQ(Ask(kBusy, kStart + 3s).refusals, 1);
+}
+
+TEST_F(ThrottleTest, AFullQueueOfOneSenderLimitsNobodyElse) {
+  EXPECT_FALSE(Ask(twilio::Refused{429, kQueueFull, "", {}}).limit);
+}
+
+TEST_F(ThrottleTest, BeingLateOurselvesSaysNothing) {
+  for (int i = 0; i < 2; ++i) Ask(kLost);
+  EXPECT_FALSE(Ask(twilio::NotWritten{true, ""}).pause);
+  EXPECT_TRUE(Ask(kLost).pause);
+}
+
+}  // namespace
+}  // namespace parley::sender
