@@ -17,6 +17,7 @@ from parley.layout import Layout
 # Customers of one run; the next run's begin behind them.
 CUSTOMERS_MAX = 10_000
 FIRST_CUSTOMER = 2_000_000
+_NOTE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -94,12 +95,14 @@ def _wait_stored(
     """Until the store holds as many as were acknowledged and no more come; not longer than given
     after the last one came. Says nothing of which: verify does."""
     wanted = sum(ours.acknowledged for ours in sent.values())
-    last, since = -1, time.monotonic()
+    last, since, noted = -1, time.monotonic(), 0.0
     while True:
         now = store.count()
         if now != last:
             last, since = now, time.monotonic()
-            note(f"{now} of {wanted} stored")
+        if time.monotonic() - noted > _NOTE_SECONDS:
+            noted = time.monotonic()
+            note(f"{now:,} of {wanted:,} stored")
         quiet = time.monotonic() - since
         if quiet > seconds_max or (now >= wanted and quiet > 1.0):
             return
