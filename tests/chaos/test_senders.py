@@ -29,7 +29,8 @@ PLAN = Plan(
     kills=5,
     pauses=1,
     seed=3,
-    per_conversation=5,
+    rate=8,
+    per_conversation=2,
     # A conversation waits a minute for one that was neither taken nor refused: too long for here.
     status_5xx_processed_rate=1.0,
     settle_s_max=150,
