@@ -66,6 +66,8 @@ Peer NameOf(int socket, GetName get_name) {
 
 const char* ReasonPhrase(int status) {
   switch (status) {
+    case 400:
+      return "Bad Request";
     case 408:
       return "Request Timeout";
     case 414:
@@ -135,17 +137,19 @@ void Connection::BeginRequest() {
   request_deadline_ = now + limits_.request_within;
   head_ = Head::kRequestLine;
   head_bytes_ = 0;
-  line_bytes_ = 0;
+  line_.clear();
+  framing_ = {};
   answered_ = false;
 }
 
 bool Connection::EndRequest() {
   const bool sent = SendHeld("");
-  return sent && !failed_ && head_ == Head::kDone;
+  return sent && !failed_ && head_ == Head::kDone && framing_.done();
 }
 
 void Connection::Refuse(int status, std::string_view reason, std::string_view message) {
   if (failed_) return;
+  write_deadline_ = steady_clock::now() + limits_.write_timeout;
   if (!answered_) {
     const std::string body =
         nlohmann::json{{"error",
@@ -201,7 +205,6 @@ bool Connection::CountHead(char c) {
     if (c == '\n') {
       head_ = Head::kHeaders;
       head_bytes_ = 0;
-      line_bytes_ = 0;
     }
     return true;
   }
@@ -210,21 +213,41 @@ bool Connection::CountHead(char c) {
     return false;
   }
   if (c != '\n') {
-    ++line_bytes_;
+    line_.push_back(c);
     return true;
   }
-  if (line_bytes_ <= 1) head_ = Head::kDone;  // Nothing but "\r".
-  line_bytes_ = 0;
-  return true;
+  if (!line_.empty() && line_.back() == '\r') line_.pop_back();
+  bool clear = true;
+  if (line_.empty()) {
+    head_ = Head::kDone;
+    clear = framing_.EndHead();
+  } else {
+    clear = framing_.TakeHeader(line_);
+  }
+  line_.clear();
+  if (!clear) RefuseFraming();
+  return clear;
+}
+
+void Connection::RefuseFraming() {
+  Refuse(400, "FRAMING_INVALID",
+         "Where the request's body ends is doubtful: send one Content-Length, or chunks.");
 }
 
 ssize_t Connection::read(char* data, std::size_t size) {
+  if (head_ == Head::kDone && framing_.done()) return 0;  // What follows is another request's.
   if (begin_ == end_ && !Fill()) return failed_ ? -1 : 0;
   std::size_t taken = std::min(size, end_ - begin_);
   if (head_ != Head::kDone) {
     // cpp-httplib reads a head byte by byte; a body never begins within such a read.
     taken = 1;
     if (!CountHead(buffer_[begin_])) return -1;
+  } else {
+    taken = framing_.Allow(taken);
+    if (!framing_.Take({buffer_.data() + begin_, taken})) {
+      RefuseFraming();
+      return -1;
+    }
   }
   std::memcpy(data, buffer_.data() + begin_, taken);
   begin_ += taken;
@@ -236,6 +259,7 @@ ssize_t Connection::write(const char* data, std::size_t size) {
   // The head of an answer waits for the first of its body: one packet instead of two.
   if (!answered_) {
     answered_ = true;
+    write_deadline_ = steady_clock::now() + limits_.write_timeout;
     held_.assign(data, size);
     return static_cast<ssize_t>(size);
   }
@@ -254,13 +278,15 @@ bool Connection::SendHeld(std::string_view more) {
     const ssize_t sent = ::sendmsg(socket_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent >= 0) {
       const auto bytes = static_cast<std::size_t>(sent);
+      write_deadline_ += milliseconds(bytes * 1'000 / limits_.write_bytes_per_second_min);
       const std::size_t of_first = std::min(bytes, first.size());
       first.remove_prefix(of_first);
       more.remove_prefix(bytes - of_first);
       continue;
     }
     const bool full = errno == EAGAIN || errno == EINTR;
-    if (!full || !Poll(socket_, POLLOUT, limits_.write_timeout)) {
+    const auto left = write_deadline_ - steady_clock::now();
+    if (!full || left <= left.zero() || !Poll(socket_, POLLOUT, left)) {
       failed_ = true;
       return false;
     }

@@ -11,18 +11,21 @@
 #include <string>
 #include <string_view>
 
+#include "libs/http/framing.h"
+
 namespace parley::http {
 
 struct ConnectionLimits {
   std::chrono::milliseconds head_within{10'000};     // From a request's first byte to its body.
   std::chrono::milliseconds request_within{60'000};  // From its first byte to its last.
   std::chrono::milliseconds write_timeout{10'000};   // Until the peer takes more of an answer.
+  std::size_t write_bytes_per_second_min = 8 << 10;  // Beside that: who reads slower is cut off.
   std::size_t target_bytes_max = 8'192;              // The request line.
   std::size_t header_bytes_max = 16 << 10;           // All headers together.
 };
 
-// Not thread-safe. Owns the socket. Where a limit is passed it answers 408, 414 or 431 itself, and
-// from then on reads and writes fail.
+// Not thread-safe. Owns the socket. Where a limit is passed it answers 400, 408, 414 or 431 itself,
+// and from then on reads and writes fail.
 class Connection final : public httplib::Stream {
  public:
   Connection(int socket, const ConnectionLimits& limits);
@@ -36,11 +39,13 @@ class Connection final : public httplib::Stream {
   // Starts the request's clocks.
   void BeginRequest();
   // Sends what is still held back. False if the connection cannot serve another request: it failed,
-  // or what follows cannot be told from the rest of this one.
+  // or something of this one was not read.
   bool EndRequest();
 
   // Answers in place of a handler; nothing more can be read or written then.
   void Refuse(int status, std::string_view reason, std::string_view message);
+  // Closes at once, whatever still comes: for those who are to hold no thread.
+  void CloseAtOnce() { ended_ = true; }
 
   const std::string& remote_address() const { return remote_.ip; }
 
@@ -62,7 +67,8 @@ class Connection final : public httplib::Stream {
   enum class Head { kRequestLine, kHeaders, kDone };
 
   bool Fill();             // More bytes into the buffer; false at the end or too late.
-  bool CountHead(char c);  // False if it is too long.
+  bool CountHead(char c);  // False if it is too long, or the body's end would be doubtful.
+  void RefuseFraming();
   bool SendHeld(std::string_view more);
   void Drain();
 
@@ -75,9 +81,11 @@ class Connection final : public httplib::Stream {
   std::size_t end_ = 0;
   Head head_ = Head::kRequestLine;
   std::size_t head_bytes_ = 0;  // Of the request line, then of the headers.
-  std::size_t line_bytes_ = 0;  // Of the present line.
+  std::string line_;            // The present header line.
+  Framing framing_;
   Instant head_deadline_{};
   Instant request_deadline_{};
+  Instant write_deadline_{};
   std::string held_;  // An answer's head, which leaves together with its body.
   bool answered_ = false;
   bool failed_ = false;  // Nothing more can be read or written.

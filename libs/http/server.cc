@@ -57,6 +57,7 @@ class Server::Listening final : public httplib::Server {
     Connection connection(socket, options_.limits);
     if (!Enter(connection.remote_address())) {
       connection.Refuse(429, "TOO_MANY_CONNECTIONS", "This address has too many connections open.");
+      connection.CloseAtOnce();
       return false;
     }
     for (bool first = true; WaitForRequest(connection, first); first = false) {

@@ -72,7 +72,8 @@ struct Producer::State {
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return;
     telemetry::Error("kafka_producer_replaced", {{"detail", text}});
     rd_kafka_purge(handle.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-    rd_kafka_flush(handle.get(), 1000);
+    // Whoever waits for a report must get it: until the last is made, the next poll tries again.
+    if (rd_kafka_flush(handle.get(), 1000) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
     absl::StatusOr<Handle> fresh = MakeClient();
     if (!fresh.ok()) return;  // The next poll tries again.
     Handle old;

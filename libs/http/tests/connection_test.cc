@@ -192,6 +192,43 @@ TEST_F(ConnectionTest, HeadsAreBounded) {
   }
 }
 
+TEST_F(ConnectionTest, NoBodyIsTakenForARequest) {
+  Serve({});
+  const std::string inner = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+  const std::string length = "Content-Length: " + std::to_string(inner.size()) + "\r\n";
+  const struct {
+    const char* label;
+    std::string request;
+    const char* status;
+  } cases[] = {
+      {"GET with a body", "GET / HTTP/1.1\r\nHost: h\r\n" + length + "\r\n" + inner, "200"},
+      {"OPTIONS with a body", "OPTIONS / HTTP/1.1\r\nHost: h\r\n" + length + "\r\n" + inner, "404"},
+      {"length and chunks",
+       "POST / HTTP/1.1\r\nHost: h\r\n" + length + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" +
+           inner,
+       "400"},
+      {"two lengths",
+       "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n" + length + "\r\n" + inner, "400"},
+      {"no number", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: abc\r\n\r\n" + inner, "400"},
+      {"unknown encoding",
+       "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: xchunked\r\nContent-Length: 0\r\n\r\n" +
+           inner,
+       "400"},
+      {"endless chunk size",
+       "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" +
+           std::string(100'000, '0'),
+       "400"},
+  };
+  for (const auto& c : cases) {
+    RawClient client(server_->port());
+    client.Send(c.request);
+    const std::string answer = client.Read();
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 " + std::string(c.status))) << c.label;
+    EXPECT_THAT(answer, EndsWith("<closed>")) << c.label;
+    EXPECT_EQ(answer.find("HTTP/1.1 ", 1), std::string::npos) << c.label << ": " << answer;
+  }
+}
+
 TEST_F(ConnectionTest, OneAddressGetsItsShareOnly) {
   Serve({.connections_max = 8, .connections_per_address = 2});
   std::optional<RawClient> first(std::in_place, server_->port());
