@@ -369,6 +369,16 @@ TEST_F(ProjectorTest, EveryParameterWithoutAColumnIsKept) {
   ASSERT_EQ(Take({record}), absl::OkStatus());
   EXPECT_EQ(Value("SELECT parameters FROM messages WHERE" + Own()),
             "{\"New\": [\"1 \\\"quoted\\\"\", \"2\"], \"FromCity\": \"BERLIN\"}");
+  v1::Message message;
+  message.set_id(Value("SELECT id FROM messages WHERE" + Own()));
+  ASSERT_EQ(Worker().Transact([&](pqxx::work& tx) {
+    store::LoadParameters(tx, organization_id_, message);
+    return absl::OkStatus();
+  }),
+            absl::OkStatus());
+  std::vector<std::string> parameters;
+  for (const auto& one : message.parameters()) parameters.push_back(one.name() + "=" + one.value());
+  EXPECT_THAT(parameters, ElementsAre("FromCity=BERLIN", "New=1 \"quoted\"", "New=2"));
 }
 
 TEST_F(ProjectorTest, ANumberThatNobodyClaimedGetsAFlaggedChannel) {

@@ -208,8 +208,11 @@ absl::StatusOr<v1::Message> SendOrKeepMessage(Services& services, rpc::CallConte
 
 absl::StatusOr<v1::Message> GetMessage(Services& services, rpc::CallContext& call,
                                        const v1::GetMessageRequest& request) {
-  return Read<v1::Message>(services, call, [&](pqxx::work& tx) {
-    return store::LoadMessage(tx, call.organization_id, request.message_id());
+  return Read<v1::Message>(services, call, [&](pqxx::work& tx) -> absl::StatusOr<v1::Message> {
+    PARLEY_ASSIGN_OR_RETURN(v1::Message message,
+                            store::LoadMessage(tx, call.organization_id, request.message_id()));
+    store::LoadParameters(tx, call.organization_id, message);
+    return message;
   });
 }
 

@@ -48,6 +48,8 @@ v1::Contact ReadContact(const pqxx::row& row, int first_column = 0);
 // One by its id. Errors: kNotFound MESSAGE_NOT_FOUND and so on; also for an id that is no UUID.
 absl::StatusOr<v1::Message> LoadMessage(pqxx::work& tx, std::string_view organization_id,
                                         std::string_view message_id);
+// Adds what no list shows: the parameters of the webhook that brought `message`.
+void LoadParameters(pqxx::work& tx, std::string_view organization_id, v1::Message& message);
 absl::StatusOr<v1::Conversation> LoadConversation(pqxx::work& tx, std::string_view organization_id,
                                                   std::string_view conversation_id);
 absl::StatusOr<v1::Channel> LoadChannel(pqxx::work& tx, std::string_view organization_id,

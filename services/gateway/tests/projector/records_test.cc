@@ -160,5 +160,44 @@ TEST(Parse, IdsOfTheOtherTopicsMustBeIds) {
   EXPECT_TRUE(ParseDeliveryStatus(report.SerializeAsString()).ok());
 }
 
+events::v1::InboundRecord RecordingOf(const std::string& call_sid, const std::string& url) {
+  events::v1::InboundRecord record;
+  record.set_account_sid("AC1");
+  record.mutable_recording()->set_call_sid(call_sid);
+  record.mutable_recording()->set_url(url);
+  return record;
+}
+
+TEST(ParseInbound, ARecordingNamesItsCallAlone) {
+  EXPECT_TRUE(ParseInbound(RecordingOf("CA1", "").SerializeAsString()).ok());
+  EXPECT_FALSE(ParseInbound(RecordingOf("", "").SerializeAsString()).ok());
+  // An index could not hold it.
+  EXPECT_FALSE(ParseInbound(RecordingOf("CA1", std::string(1025, 'x')).SerializeAsString()).ok());
+}
+
+TEST(ToCallReport, TakesWhatTheRecordKnows) {
+  events::v1::InboundRecord call;
+  call.set_account_sid("AC1");
+  call.mutable_call()->set_call_sid("CA1");
+  call.mutable_call()->set_status("no-answer");
+  call.mutable_call()->set_duration_seconds(-1);
+  EXPECT_EQ(ToCallReport(call, kNow).status, v1::Message::CALL_STATUS_NO_ANSWER);
+  EXPECT_EQ(ToCallReport(call, kNow).seconds, 0);
+  EXPECT_EQ(ToCallReport(RecordingOf("CA1", "https://x"), kNow).recording_url, "https://x");
+}
+
+TEST(ParametersJson, KeepsWhatHasNoColumn) {
+  events::v1::InboundRecord record;
+  for (const auto& [name, value] :
+       {std::pair{"ToZip", "94105"}, std::pair{"MessageSid", "SM1"}, std::pair{"Body", "x"},
+        std::pair{"MediaUrl0", "https://x"}, std::pair{"A", "1"}, std::pair{"A", "\"2\""}}) {
+    auto* parameter = record.add_parameters();
+    parameter->set_name(name);
+    parameter->set_value(value);
+  }
+  EXPECT_EQ(ParametersJson(record), R"({"A":["1","\"2\""],"ToZip":"94105"})");
+  EXPECT_EQ(ParametersJson({}), "{}");
+}
+
 }  // namespace
 }  // namespace parley::gateway::projector
