@@ -95,8 +95,8 @@ const char kChannelSelect[] =
 
 const char kContactSelect[] =
     "SELECT k.id, k.display_name, k.phone_number, k.email, "
-    "is_opted_out(k.organization_id, k.phone_number, ''), "
-    MICROS("k.created_at") " FROM contacts k";
+    "is_opted_out(k.organization_id, k.phone_number, ''), " MICROS(
+        "k.created_at") " FROM contacts k";
 
 v1::Message ReadMessage(const pqxx::row& row, int first_column) {
   int at = first_column;
@@ -220,6 +220,20 @@ absl::StatusOr<v1::Message> LoadMessage(pqxx::work& tx, std::string_view organiz
       organization_id, message_id, ReadMessage, NoSuch("message", "MESSAGE_NOT_FOUND"));
 }
 
+void LoadParameters(pqxx::work& tx, std::string_view organization_id, v1::Message& message) {
+  // A name that was there more than once has a list of its values.
+  for (const pqxx::row& row : tx.exec_params(
+           "SELECT p.key, v.value FROM messages m, jsonb_each(m.parameters) p, LATERAL "
+           "jsonb_array_elements_text(CASE WHEN jsonb_typeof(p.value) = 'array' THEN p.value "
+           "ELSE jsonb_build_array(p.value) END) v(value) "
+           "WHERE m.organization_id = $1 AND m.id = $2 ORDER BY p.key",
+           std::string(organization_id), message.id())) {
+    v1::MessageParameter& parameter = *message.add_parameters();
+    parameter.set_name(Text(row, 0));
+    parameter.set_value(Text(row, 1));
+  }
+}
+
 absl::StatusOr<v1::Conversation> LoadConversation(pqxx::work& tx, std::string_view organization_id,
                                                   std::string_view conversation_id) {
   return LoadOne<v1::Conversation>(
@@ -261,20 +275,6 @@ std::string MicrosOf(std::string_view column) {
 }
 
 google::protobuf::Timestamp ToTimestamp(Time time) {
-void LoadParameters(pqxx::work& tx, std::string_view organization_id, v1::Message& message) {
-  // A name that was there more than once has a list of its values.
-  for (const pqxx::row& row : tx.exec_params(
-           "SELECT p.key, v.value FROM messages m, jsonb_each(m.parameters) p, LATERAL "
-           "jsonb_array_elements_text(CASE WHEN jsonb_typeof(p.value) = 'array' THEN p.value "
-           "ELSE jsonb_build_array(p.value) END) v(value) "
-           "WHERE m.organization_id = $1 AND m.id = $2 ORDER BY p.key",
-           std::string(organization_id), message.id())) {
-    v1::MessageParameter& parameter = *message.add_parameters();
-    parameter.set_name(Text(row, 0));
-    parameter.set_value(Text(row, 1));
-  }
-}
-
   google::protobuf::Timestamp timestamp;
   std::int64_t seconds = ToMicros(time) / 1'000'000;
   std::int64_t micros = ToMicros(time) % 1'000'000;
