@@ -28,9 +28,11 @@ class Server : public httplib::Server {
 int Main(int argc, char** argv) {
   std::string brokers;
   int connections = 64;
+  bool keyed = true;
   CLI::App app("A bare handler that only produces a request's body, as a yardstick");
   app.add_option("--kafka", brokers, "host:port list")->required();
   app.add_option("--connections", connections, "a thread each")->capture_default_str();
+  app.add_flag("--keyed,!--keyless", keyed, "spread over the partitions, as customers are");
   CLI11_PARSE(app, argc, argv);
 
   const absl::Status created = kafka::CreateTopics(
@@ -52,9 +54,14 @@ int Main(int argc, char** argv) {
   };
   server.set_tcp_nodelay(true);
   server.set_keep_alive_max_count(1'000'000'000);
-  server.Post(".*", [&](const httplib::Request&, httplib::Response& response,
+  server.Post(".*", [&](const httplib::Request& request, httplib::Response& response,
                         const httplib::ContentReader& reader) {
-    kafka::OutRecord record{.topic = kTopic, .key = {}, .value = {}, .headers = {}};
+    // Spread over the partitions as customers are: without a key all of a moment goes into one
+    // batch, which costs the broker half.
+    kafka::OutRecord record{.topic = kTopic,
+                            .key = keyed ? std::to_string(request.remote_port) : std::string(),
+                            .value = {},
+                            .headers = {}};
     reader([&](const char* data, std::size_t size) {
       record.value.append(data, size);
       return true;

@@ -36,8 +36,9 @@ struct WebhookRow {
   std::optional<bool> reached;  // Nothing for a yardstick.
 };
 
-// Signed webhooks and the bare handler in turn, each as fast as it answers; the share that the
-// first reaches of the second; and the peak memory of webhook-ingest meanwhile.
+// Signed webhooks and the bare handler in turn, each as fast as it answers while the gateway stands
+// still; the share that the first reaches of the second; signed webhooks while the projector stores
+// them; and the peak memory of webhook-ingest meanwhile.
 absl::StatusOr<std::vector<WebhookRow>> BenchAcknowledged(const WebhookBenchOptions& options);
 
 // At an even pace: each latency counts from when its webhook was due.
