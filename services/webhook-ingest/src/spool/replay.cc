@@ -115,8 +115,10 @@ bool Replay::Produce(SpooledRecord record) {
   const absl::Status queued = kafka_.Produce(
       entry->record.record, [entry, signal = signal_, &circuit = circuit_](const absl::Status& s) {
         if (s.ok()) circuit.Acknowledged();
-        entry->outcome = OutcomeOf(s);
-        if (entry->outcome == Outcome::kFailed) signal->failed = true;
+        const Outcome outcome = OutcomeOf(s);
+        // In this order: whoever sees the outcome sees the failure, too.
+        if (outcome == Outcome::kFailed) signal->failed = true;
+        entry->outcome = outcome;
         signal->Raise();
       });
   if (absl::IsInvalidArgument(queued)) {
@@ -163,6 +165,7 @@ bool Replay::StartAgain() {
     if (entry->outcome == Outcome::kPending) return true;
   }
   signal_->failed = false;
+  if (in_flight_.empty()) return false;
   telemetry::Warning("replay_starts_again", {{"sequence", in_flight_.front()->record.sequence},
                                              {"records", in_flight_.size()}});
   position_ = in_flight_.front()->record.at;
