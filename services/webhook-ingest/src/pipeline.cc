@@ -90,15 +90,13 @@ Outcome WebhookPipeline::Handle(webhooks::Kind kind, const webhooks::WebhookRequ
   webhooks::Webhook webhook;
   const absl::Status parsed = webhooks::ParseWebhook(kind, request, webhook);
   const std::shared_ptr<const Directory> directory = directory_.Current();
+  if (directory == nullptr) return kDirectoryIncomplete;  // Nobody can be refused yet.
   if (options_.verify.check_signatures && request.signature.empty()) {
     // What cannot come from Twilio learns nothing else from us.
-    if (parsed.ok() && directory != nullptr) {
-      Quarantine(kind, webhook, arrival, *directory, kUnsigned.reason);
-    }
+    if (parsed.ok()) Quarantine(kind, webhook, arrival, *directory, kUnsigned.reason);
     return kUnsigned;
   }
   if (!parsed.ok()) return FromStatus(parsed);
-  if (directory == nullptr) return kDirectoryIncomplete;
   const auto verdict = Verify(Identity(webhook, arrival), *directory, options_.verify);
   if (const auto* refusal = std::get_if<Refusal>(&verdict)) {
     Quarantine(kind, webhook, arrival, *directory, refusal->reason);

@@ -101,6 +101,10 @@ TEST_F(PipelineTest, AnIncompleteDirectoryRefusesNobody) {
   // Not even one whose signature is wrong: that cannot be known yet.
   EXPECT_EQ(Message(SignedPost(kMessageTarget, MessageParams(), kTokenB)),
             "503 DIRECTORY_INCOMPLETE");
+  // Nor one that has none: it could not be kept for a release.
+  SignedWebhook unsigned_one = SignedPost(kMessageTarget, MessageParams(), kTokenA);
+  unsigned_one.signature = "";
+  EXPECT_EQ(Message(unsigned_one), "503 DIRECTORY_INCOMPLETE");
   EXPECT_TRUE(publisher_.records.empty());
 }
 
