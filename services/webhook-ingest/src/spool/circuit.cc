@@ -16,12 +16,14 @@ prometheus::Gauge& Gauge() {
 }  // namespace
 
 void Circuit::Failed(const absl::Status& why) {
+  const std::lock_guard lock(mutex_);
   if (open_.exchange(true)) return;
   Gauge().Set(1);
   telemetry::Warning("kafka_away", why);
 }
 
 void Circuit::Close() {
+  const std::lock_guard lock(mutex_);
   if (!open_.exchange(false)) return;
   Gauge().Set(0);
   telemetry::Info("kafka_back");

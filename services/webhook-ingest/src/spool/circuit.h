@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <mutex>
 
 #include "absl/status/status.h"
 
@@ -20,6 +21,7 @@ class Circuit {
 
  private:
   void Close();
+  std::mutex mutex_;  // Of changes, so that the gauge and the log follow them in order.
   std::atomic<bool> open_{false};
 };
 
