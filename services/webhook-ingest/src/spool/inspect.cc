@@ -39,11 +39,12 @@ absl::StatusOr<SpoolFacts> InspectSpool(
   facts.in_use = in_use;
   PARLEY_ASSIGN_OR_RETURN(std::vector<std::string> names, files.List(folder));
   std::erase_if(names,
-                [](const std::string& name) { return !IsSegmentName(name) && !IsAside(name); });
+                [](const std::string& name) { return !ParseSegmentName(name) && !IsAside(name); });
   std::sort(names.begin(), names.end());
   // The position before the segments: what is replayed meanwhile is shown once more, never left
   // out.
   const auto note = files.Read(folder + "/" + std::string(kReplayedFile), 0, 64);
+  if (!note.ok() && !absl::IsNotFound(note.status())) return note.status();
   if (note.ok()) facts.replayed = DecodeReplayed(*note).value_or(0);
   for (const std::string& name : names) {
     SegmentFacts segment{.name = name, .is_aside = IsAside(name)};

@@ -2,7 +2,6 @@
 
 #include <zlib.h>
 
-#include <algorithm>
 #include <charconv>
 
 #include "absl/strings/str_format.h"
@@ -11,17 +10,17 @@
 namespace parley::ingest {
 namespace {
 constexpr std::string_view kSegmentSuffix = ".spool";
-constexpr std::size_t kDigits = 20;  // Of 2^64.
 }  // namespace
 
 std::string SegmentName(std::uint64_t first_sequence) {
   return absl::StrFormat("%020d%s", first_sequence, std::string(kSegmentSuffix));
 }
 
-bool IsSegmentName(std::string_view name) {
-  return name.size() == kDigits + kSegmentSuffix.size() && name.ends_with(kSegmentSuffix) &&
-         std::all_of(name.begin(), name.begin() + kDigits,
-                     [](char c) { return c >= '0' && c <= '9'; });
+std::optional<std::uint64_t> ParseSegmentName(std::string_view name) {
+  std::uint64_t sequence = 0;
+  const auto parsed = std::from_chars(name.data(), name.data() + name.size(), sequence);
+  if (parsed.ec != std::errc() || SegmentName(sequence) != name) return std::nullopt;
+  return sequence;
 }
 
 std::string EncodeReplayed(std::uint64_t sequence) {

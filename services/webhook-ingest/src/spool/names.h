@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,7 +19,8 @@ inline constexpr std::string_view kRefusedSuffix = ".refused";
 
 // "00000000000000000042.spool": the order of names is the order of records.
 std::string SegmentName(std::uint64_t first_sequence);
-bool IsSegmentName(std::string_view name);
+// What SegmentName was made of; none if it made no such name.
+std::optional<std::uint64_t> ParseSegmentName(std::string_view name);
 
 std::string EncodeReplayed(std::uint64_t sequence);
 // Errors: kDataLoss; then replay begins at the oldest record, and readers drop the repeats.

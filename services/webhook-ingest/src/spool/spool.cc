@@ -126,13 +126,17 @@ std::uint16_t Spool::SlotOf(webhooks::Topic topic, std::string_view key) {
 
 absl::Status Spool::Recover() {
   PARLEY_ASSIGN_OR_RETURN(std::vector<std::string> names, files_.List(options_.folder));
-  std::erase_if(names, [](const std::string& name) { return !IsSegmentName(name); });
+  std::erase_if(names, [](const std::string& name) { return !ParseSegmentName(name); });
   std::sort(names.begin(), names.end());
   const std::string note = options_.folder + "/" + std::string(kReplayedFile);
-  if (const auto text = files_.Read(note, 0, 64); text.ok()) {
+  const auto text = files_.Read(note, 0, 64);
+  if (text.ok()) {
     const auto sequence = DecodeReplayed(*text);
     if (!sequence.ok()) telemetry::Warning("spool_position_lost", sequence.status());
     replayed_ = sequence.value_or(0);
+  } else if (!absl::IsNotFound(text.status())) {
+    // Without it sequences could begin anew below it, and a later start would pass over them.
+    return text.status();
   }
   noted_ = replayed_;
   next_sequence_ = replayed_ + 1;
@@ -158,8 +162,8 @@ absl::Status Spool::RecoverSegment(const std::string& name, bool is_last) {
   });
   if (absl::IsFailedPrecondition(scan.header)) return scan.header;
   // No sequence is ever given twice, not even one that only a name still tells of.
-  next_sequence_ = std::max({next_sequence_, scan.last_sequence + 1,
-                             static_cast<std::uint64_t>(std::stoull(name.substr(0, 20))) + 1});
+  next_sequence_ =
+      std::max({next_sequence_, scan.last_sequence + 1, ParseSegmentName(name).value_or(0) + 1});
   if (!scan.header.ok()) {
     const bool torn = content.size() < kSegmentHeaderBytes || IsAllZero(content);
     telemetry::Warning(torn ? "spool_torn_tail" : "spool_damaged", scan.header, {{"file", name}});

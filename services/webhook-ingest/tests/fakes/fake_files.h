@@ -41,6 +41,11 @@ class FakeFiles final : public Files {
     const std::lock_guard lock(mutex_);
     syncs_fail_ = fail;
   }
+  // The file `path` cannot be read until it is "" again.
+  void FailReadsOf(const std::string& path) {
+    const std::lock_guard lock(mutex_);
+    unreadable_ = path;
+  }
   // Only what was synced is left, and `torn_bytes` of what each file had beyond that.
   void Crash(std::size_t torn_bytes = 0) {
     const std::lock_guard lock(mutex_);
@@ -101,6 +106,7 @@ class FakeFiles final : public Files {
     if (steps_left_ < 0) return Cut();
     const auto found = entries_.find(path);
     if (found == entries_.end()) return NotFound("SPOOL_IO", path);
+    if (path == unreadable_) return Unavailable("SPOOL_IO", "told to fail");
     if (offset >= found->second->content.size()) return std::string();
     return found->second->content.substr(offset, bytes_max);
   }
@@ -211,6 +217,7 @@ class FakeFiles final : public Files {
   std::size_t room_ = kUnlimited;
   std::function<void()> on_full_;
   bool syncs_fail_ = false;
+  std::string unreadable_;
   bool locked_ = false;
 };
 

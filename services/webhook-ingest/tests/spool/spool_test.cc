@@ -274,6 +274,31 @@ TEST_F(SpoolTest, ALostPositionOnlyRepeats) {
   }
 }
 
+TEST_F(SpoolTest, APositionThatCannotBeReadIsNoLostOne) {
+  auto spool = Open();
+  ASSERT_TRUE(Append(*spool, "a", "one").ok());
+  spool->Replayed(ReadAll(*spool));
+  spool.reset();
+  files_.FailReadsOf(std::string(kFolder) + "/replayed");
+  const auto refused = Spool::Open({.folder = kFolder}, files_, clock_);
+  EXPECT_TRUE(absl::IsUnavailable(refused.status())) << refused.status();
+  files_.FailReadsOf("");
+  spool = Open();
+  ASSERT_TRUE(Append(*spool, "a", "two").ok());
+  EXPECT_EQ(ReadAll(*spool).at(0).sequence, 2u);
+}
+
+TEST_F(SpoolTest, FilesWithOtherNamesAreLeftAlone) {
+  const std::vector<std::string> names = {
+      "00000000000000000001.spool~", "1.spool", "18446744073709551616.spool",
+      "99999999999999999999.spool", "x0000000000000000001.spool"};
+  for (const std::string& name : names) files_.Put(std::string(kFolder) + "/" + name, "");
+  auto spool = Open();
+  ASSERT_TRUE(Append(*spool, "a", "one").ok());
+  EXPECT_THAT(Values(*spool), ElementsAre("one"));
+  EXPECT_THAT(FilesLeft(), testing::IsSupersetOf(names));
+}
+
 TEST_F(SpoolTest, RefusedRecordsAreKeptBesideTheSegments) {
   auto spool = Open();
   ASSERT_TRUE(Append(*spool, "a", "one").ok());
