@@ -36,7 +36,7 @@ class FolderLock {
 class Files {
  public:
   virtual ~Files() = default;
-  // Creates what is missing, also of the path that leads there.
+  // Creates what is missing, also of the path that leads there, so that it survives a power cut.
   virtual absl::Status MakeFolder(const std::string& folder) = 0;
   // Errors also: kFailedPrecondition SPOOL_IN_USE, another process holds it.
   virtual absl::StatusOr<std::unique_ptr<FolderLock>> Lock(const std::string& folder) = 0;

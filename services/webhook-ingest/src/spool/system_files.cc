@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <system_error>
+#include <vector>
 
 #include "libs/base/status.h"
 #include "spool/files.h"
@@ -16,6 +16,7 @@ namespace {
 
 constexpr mode_t kFileMode = 0600;
 constexpr mode_t kFolderMode = 0700;
+constexpr mode_t kParentMode = 0777;  // Less the umask.
 constexpr char kLockName[] = "/LOCK";
 
 absl::Status FromErrno(std::string_view step, int error) {
@@ -97,13 +98,21 @@ struct flock LockOf(short type) {
 class Disk final : public Files {
  public:
   absl::Status MakeFolder(const std::string& folder) override {
-    std::error_code error;
-    std::filesystem::create_directories(std::filesystem::path(folder).parent_path(), error);
-    if (error) return FromErrno("creating of its folder", error.value());
-    if (mkdir(folder.c_str(), kFolderMode) != 0 && errno != EEXIST) {
-      return FromErrno("creating of its folder", errno);
+    const std::filesystem::path path = std::filesystem::absolute(folder).lexically_normal();
+    std::vector<std::filesystem::path> missing;  // The deepest first.
+    for (auto at = path; at.has_relative_path() && access(at.c_str(), F_OK) != 0;
+         at = at.parent_path()) {
+      missing.push_back(at);
     }
-    return absl::OkStatus();
+    for (auto made = missing.rbegin(); made != missing.rend(); ++made) {
+      const mode_t mode = *made == path ? kFolderMode : kParentMode;
+      if (mkdir(made->c_str(), mode) != 0 && errno != EEXIST) {
+        return FromErrno("creating of its folder", errno);
+      }
+      PARLEY_RETURN_IF_ERROR(SyncFolder(made->parent_path()));
+    }
+    // Also if a process before this one made it and had no time for that.
+    return missing.empty() ? SyncFolder(path.parent_path()) : absl::OkStatus();
   }
 
   absl::StatusOr<std::unique_ptr<FolderLock>> Lock(const std::string& folder) override {
