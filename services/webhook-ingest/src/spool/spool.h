@@ -113,9 +113,10 @@ class Spool {
   };
   struct Segment {
     std::uint64_t first_sequence = 0;
-    std::uint64_t last_sequence = 0;
+    std::uint64_t last_sequence = 0;  // That it can still give: its end may be damaged.
     std::uint64_t salt = 0;
-    std::uint64_t bytes = 0;  // What is durable; the file may be longer for a moment.
+    std::uint64_t records_end = 0;  // How many were durable up to its last one, see `durable_`.
+    std::uint64_t bytes = 0;        // What is durable; the file may be longer for a moment.
     bool damaged = false;
   };
 
@@ -130,6 +131,8 @@ class Spool {
   void Settle(Batch& batch, const absl::Status& outcome);
   void ProbeDisk();
   void Forget(std::uint16_t slot);
+  void AddWaiting(std::uint16_t slot);
+  void ForgetFirst();
   std::optional<Segment> SegmentAt(const SpoolPosition& position) const;
   absl::Status StepOverDamage(const Segment& segment, SpoolPosition& position);
   void DeleteReplayed();
@@ -154,6 +157,10 @@ class Spool {
   std::function<void()> listener_;
   std::shared_ptr<Batch> gathering_;
   std::deque<Segment> segments_;
+  // The slots of durable records that are not replayed, in order, and how many there ever were.
+  // What a damaged segment cannot give is found and forgotten by it.
+  std::deque<std::uint16_t> waiting_;
+  std::uint64_t durable_ = 0;
   std::uint64_t bytes_ = 0;
   std::uint64_t next_sequence_ = 1;  // None is ever given twice.
   std::uint64_t replayed_ = 0;

@@ -221,19 +221,21 @@ TEST_F(SpoolTest, OneProcessOwnsAFolder) {
 }
 
 TEST_F(SpoolTest, ATornTailIsCutOff) {
+  const std::string path = std::string(kFolder) + "/" + SegmentName(1);
   auto spool = Open();
   ASSERT_TRUE(Append(*spool, "a", "one").ok());
+  const std::size_t first = files_.Contents()[path].size();
+  ASSERT_TRUE(Append(*spool, "b", "two").ok());
   spool.reset();
-  auto contents = files_.Contents();
-  ASSERT_EQ(contents.count(std::string(kFolder) + "/" + SegmentName(1)), 1u);
-  const std::string whole = contents[std::string(kFolder) + "/" + SegmentName(1)];
-  for (std::size_t bytes = 0; bytes < whole.size(); ++bytes) {
-    files_.Put(std::string(kFolder) + "/" + SegmentName(1), whole);
-    files_.Put(std::string(kFolder) + "/" + SegmentName(2),
-               EncodeSegmentHeader({.first_sequence = 2, .salt = 7}) + whole.substr(0, bytes));
+  const std::string whole = files_.Contents()[path];
+  for (std::size_t bytes = first; bytes < whole.size(); ++bytes) {
+    files_.Put(path, whole.substr(0, bytes));
     spool = Open();
     ASSERT_NE(spool, nullptr);
+    EXPECT_EQ(spool->records(), 1u) << bytes;
+    EXPECT_FALSE(spool->Holds(Record("b", ""))) << bytes;
     EXPECT_THAT(Values(*spool), ElementsAre("one")) << bytes;
+    EXPECT_EQ(files_.Contents()[path].size(), first) << bytes;
     spool.reset();
   }
 }
@@ -255,6 +257,46 @@ TEST_F(SpoolTest, DamageIsSteppedOverAndTheFileIsKept) {
   EXPECT_THAT(Values(*spool), ElementsAre("one", "three"));
   spool->Replayed(ReadAll(*spool));
   EXPECT_THAT(FilesLeft(), testing::Contains(SegmentName(1) + ".damaged"));
+}
+
+TEST_F(SpoolTest, WhatDamageTookIsWaitedForByNobody) {
+  const std::vector<std::pair<std::string, std::vector<std::string>>> cases = {
+      {"one", {"two", "three"}}, {"two", {"one", "three"}}, {"three", {"one", "two"}}};
+  for (const std::size_t bytes_max : {1, 1'000}) {
+    for (const auto& [lost, rest] : cases) {
+      auto spool = Open();
+      for (const char* value : {"one", "two", "three"}) {
+        ASSERT_TRUE(Append(*spool, value, value).ok());
+      }
+      const std::string path = [&] {
+        for (const auto& [name, content] : files_.Contents()) {
+          if (name.ends_with(".spool")) return name;
+        }
+        return std::string();
+      }();
+      std::string content = files_.Contents()[path];
+      content[content.rfind(lost)] = 'X';
+      files_.Put(path, content);
+      std::vector<std::string> values;
+      SpoolPosition position;
+      for (auto records = spool->Read(position, bytes_max); records.ok() && !records->empty();
+           records = spool->Read(position, bytes_max)) {
+        for (const SpooledRecord& record : *records) values.push_back(record.record.value);
+        spool->Replayed(*records);
+      }
+      EXPECT_EQ(values, rest);
+      EXPECT_EQ(spool->records(), 0u) << lost << " " << bytes_max;
+      EXPECT_EQ(spool->bytes(), 0u) << lost;
+      EXPECT_FALSE(spool->Holds(Record(lost, ""))) << lost;
+      // It goes on.
+      ASSERT_TRUE(Append(*spool, lost, "next").ok());
+      const auto next = spool->Read(position, bytes_max);
+      ASSERT_TRUE(next.ok() && next->size() == 1u);
+      spool->Replayed(*next);
+      EXPECT_EQ(spool->records(), 0u) << lost;
+      spool.reset();
+    }
+  }
 }
 
 TEST_F(SpoolTest, ALostPositionOnlyRepeats) {
