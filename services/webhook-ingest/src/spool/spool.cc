@@ -157,8 +157,10 @@ absl::Status Spool::RecoverSegment(const std::string& name, bool is_last) {
   const std::uint64_t seen = next_sequence_;  // Beyond what older segments hold, as in Read.
   const SegmentScan scan = ScanSegment(content, [&](const SpoolRecord& record, std::size_t) {
     if (record.sequence < seen) return;
-    ++by_slot_[SlotOf(record.topic, record.key)];
+    const std::uint16_t slot = SlotOf(record.topic, record.key);
+    ++by_slot_[slot];
     ++records_;
+    AddWaiting(slot);
   });
   if (absl::IsFailedPrecondition(scan.header)) return scan.header;
   // No sequence is ever given twice, not even one that only a name still tells of.
@@ -166,9 +168,12 @@ absl::Status Spool::RecoverSegment(const std::string& name, bool is_last) {
       std::max({next_sequence_, scan.last_sequence + 1, ParseSegmentName(name).value_or(0) + 1});
   if (!scan.header.ok()) {
     const bool torn = content.size() < kSegmentHeaderBytes || IsAllZero(content);
-    telemetry::Warning(torn ? "spool_torn_tail" : "spool_damaged", scan.header, {{"file", name}});
     (torn ? Measured().torn : Measured().damaged).Increment();
-    if (torn) return files_.Remove(path);
+    if (torn) {
+      telemetry::Warning("spool_torn_tail", scan.header, {{"file", name}});
+      return files_.Remove(path);
+    }
+    telemetry::Error("spool_damaged", scan.header, {{"file", name}});
     return files_.Rename(path, path + std::string(kDamagedSuffix));
   }
   if (scan.torn_bytes > 0) {
@@ -186,6 +191,7 @@ absl::Status Spool::RecoverSegment(const std::string& name, bool is_last) {
   segments_.push_back({.first_sequence = scan.first_sequence,
                        .last_sequence = scan.last_sequence,
                        .salt = header->salt,
+                       .records_end = durable_,
                        .bytes = scan.good_bytes,
                        .damaged = damaged});
   bytes_ += scan.good_bytes;
@@ -250,6 +256,16 @@ bool Spool::WaitUntilGone(const webhooks::OutgoingRecord& record,
 void Spool::Forget(std::uint16_t slot) {
   --by_slot_[slot];
   --records_;
+}
+
+void Spool::AddWaiting(std::uint16_t slot) {
+  waiting_.push_back(slot);
+  ++durable_;
+}
+
+void Spool::ForgetFirst() {
+  Forget(waiting_.front());
+  waiting_.pop_front();
 }
 
 // --- The writer's thread ---
@@ -329,6 +345,8 @@ void Spool::Settle(Batch& batch, const absl::Status& outcome) {
         segments_.push_back({.first_sequence = file_first_, .salt = salt_});
         bytes_ += kSegmentHeaderBytes;
       }
+      for (const std::uint16_t slot : batch.slots) AddWaiting(slot);
+      segments_.back().records_end = durable_;
       segments_.back().last_sequence = batch.last_sequence;
       segments_.back().bytes = file_bytes_;
       listener = listener_;
@@ -433,13 +451,21 @@ absl::Status Spool::StepOverDamage(const Segment& segment, SpoolPosition& positi
       files_.Read(Path(segment.first_sequence), position.offset, segment.bytes - position.offset));
   const std::size_t found = FindRecord(rest, segment.salt, position.after);
   position.offset = found == std::string::npos ? segment.bytes : position.offset + found;
-  const std::lock_guard lock(mutex_);
-  for (Segment& kept : segments_) {
-    if (kept.first_sequence == segment.first_sequence && !std::exchange(kept.damaged, true)) {
-      telemetry::Error("spool_damaged", {{"file", SegmentName(segment.first_sequence)}});
-      Measured().damaged.Increment();
+  {
+    const std::lock_guard lock(mutex_);
+    for (Segment& kept : segments_) {
+      if (kept.first_sequence != segment.first_sequence) continue;
+      if (!std::exchange(kept.damaged, true)) {
+        telemetry::Error("spool_damaged", {{"file", SegmentName(segment.first_sequence)}});
+        Measured().damaged.Increment();
+      }
+      // Nothing more comes of it, but what was appended meanwhile.
+      if (position.offset == kept.bytes) {
+        kept.last_sequence = std::min(kept.last_sequence, position.after);
+      }
     }
   }
+  DeleteReplayed();  // Perhaps all that it could give is replayed.
   return absl::OkStatus();
 }
 
@@ -453,7 +479,11 @@ void Spool::Replayed(std::span<const SpooledRecord> records) {
   {
     const std::lock_guard lock(mutex_);
     for (const SpooledRecord& record : records) {
-      Forget(SlotOf(record.record.topic, record.record.key));
+      // Those before it that are of other slots were lost to damage, or they would have come first.
+      const std::uint16_t slot = SlotOf(record.record.topic, record.record.key);
+      const auto found = std::find(waiting_.begin(), waiting_.end(), slot);
+      if (found == waiting_.end()) continue;  // It could not be read when it was counted.
+      for (auto left = found - waiting_.begin(); left >= 0; --left) ForgetFirst();
     }
     replayed_ = records.back().sequence;
     gone_.notify_all();
@@ -499,6 +529,8 @@ void Spool::DeleteReplayed() {
         if (writing_ || !gathering_->slots.empty()) break;
         file_.reset();
       }
+      // What it never gave is lost: nobody waits for it, no gauge counts it.
+      while (durable_ - waiting_.size() < oldest.records_end) ForgetFirst();
       bytes_ -= oldest.bytes;
       finished.push_back(oldest);
       segments_.pop_front();
@@ -507,6 +539,8 @@ void Spool::DeleteReplayed() {
       Measured().full.Set(0);
       telemetry::Info("spool_has_room", {{"bytes", bytes_}});
     }
+    if (!finished.empty()) gone_.notify_all();
+    Measured().records.Set(static_cast<double>(records_));
     Measured().bytes.Set(static_cast<double>(bytes_));
   }
   for (const Segment& segment : finished) {
