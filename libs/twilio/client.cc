@@ -178,6 +178,16 @@ absl::StatusOr<MessagePage> Client::ListMessagesAt(const Account& account,
   return ParseMessagePage(body);
 }
 
+absl::StatusOr<std::vector<MediaResource>> Client::ListMedia(const Account& account,
+                                                             std::string_view message_sid) {
+  if (!IsMessageSid(message_sid)) return InvalidArgument("SID_INVALID", "This is no message SID.");
+  PARLEY_ASSIGN_OR_RETURN(
+      const std::string body,
+      Call(account, "GET", account.path() + "/Messages/" + std::string(message_sid) + "/Media.json",
+           ""));
+  return ParseMediaList(body);
+}
+
 absl::StatusOr<PhoneNumberPage> Client::ListIncomingPhoneNumbers(const Account& account,
                                                                  const PhoneNumberFilter& filter) {
   std::string query;

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -118,6 +119,9 @@ class Client {
   absl::StatusOr<MessagePage> ListMessages(const Account& account, const MessageFilter& filter);
   // `page_uri` is the `next_page_uri` of the page before.
   absl::StatusOr<MessagePage> ListMessagesAt(const Account& account, std::string_view page_uri);
+  // Of one message, at most 10.
+  absl::StatusOr<std::vector<MediaResource>> ListMedia(const Account& account,
+                                                       std::string_view message_sid);
   absl::StatusOr<PhoneNumberPage> ListIncomingPhoneNumbers(const Account& account,
                                                            const PhoneNumberFilter& filter);
   absl::StatusOr<PhoneNumberPage> ListIncomingPhoneNumbersAt(const Account& account,

@@ -67,6 +67,16 @@ absl::StatusOr<MessageResource> ReadMessage(const Json& object) {
   return message;
 }
 
+absl::StatusOr<MediaResource> ReadMedia(const Json& object) {
+  MediaResource media{.sid = Text(object, "sid"),
+                      .content_type = Text(object, "content_type"),
+                      .uri = Text(object, "uri")};
+  constexpr std::string_view kSuffix = ".json";
+  if (media.sid.empty() || media.uri.empty()) return Unreadable("it names no media");
+  if (media.uri.ends_with(kSuffix)) media.uri.resize(media.uri.size() - kSuffix.size());
+  return media;
+}
+
 absl::StatusOr<PhoneNumberResource> ReadPhoneNumber(const Json& object) {
   PhoneNumberResource number;
   number.sid = Text(object, "sid");
@@ -128,6 +138,13 @@ absl::StatusOr<MessagePage> ParseMessagePage(std::string_view json) {
   PARLEY_RETURN_IF_ERROR(
       ReadPage(json, "messages", ReadMessage, page.messages, page.next_page_uri));
   return page;
+}
+
+absl::StatusOr<std::vector<MediaResource>> ParseMediaList(std::string_view json) {
+  std::vector<MediaResource> media;
+  std::string next_page_uri;  // A message has at most ten.
+  PARLEY_RETURN_IF_ERROR(ReadPage(json, "media_list", ReadMedia, media, next_page_uri));
+  return media;
 }
 
 absl::StatusOr<AccountResource> ParseAccount(std::string_view json) {

@@ -35,6 +35,13 @@ struct MessagePage {
   std::string next_page_uri;              // Relative to the host; empty: the last page.
 };
 
+// A picture or file of a message.
+struct MediaResource {
+  std::string sid;
+  std::string content_type;
+  std::string uri;  // Of its bytes, relative to the host, as webhooks name it (without ".json").
+};
+
 struct AccountResource {
   std::string sid;
   std::string friendly_name;
@@ -72,6 +79,7 @@ struct ErrorBody {
 // Errors: kInvalidArgument (TWILIO_ANSWER_UNREADABLE): not JSON, or without what identifies it.
 absl::StatusOr<MessageResource> ParseMessage(std::string_view json);
 absl::StatusOr<MessagePage> ParseMessagePage(std::string_view json);
+absl::StatusOr<std::vector<MediaResource>> ParseMediaList(std::string_view json);
 absl::StatusOr<AccountResource> ParseAccount(std::string_view json);
 absl::StatusOr<PhoneNumberResource> ParsePhoneNumber(std::string_view json);
 absl::StatusOr<PhoneNumberPage> ParsePhoneNumberPage(std::string_view json);

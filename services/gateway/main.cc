@@ -10,9 +10,11 @@
 #include <string>
 
 #include "adapters/twilio_accounts.h"
+#include "adapters/twilio_message_lists.h"
 #include "api/server.h"
 #include "auth/authenticator.h"
 #include "bootstrap/bootstrap.h"
+#include "catchup/catch_up.h"
 #include "config.h"
 #include "dispatcher/dispatcher.h"
 #include "libs/base/clock.h"
@@ -39,8 +41,8 @@ namespace {
 
 constexpr std::chrono::seconds kTopicsDeadline{60};
 constexpr int kWorkerConnections = 4;
-// Five topics of the projector beside parley.inbound; the dispatcher.
-constexpr int kPipelineConnections = 7;
+// The projector's topics but parley.inbound; the dispatcher; catching up.
+constexpr int kPipelineConnections = 8;
 constexpr std::chrono::milliseconds kKafkaPing{800};
 
 postgres::PoolOptions PoolFor(const Config& config, const char* role, int connections) {
@@ -70,6 +72,7 @@ struct ApiParts {
                  .options = {.server_url = server_url,
                              .session_valid = config.session_valid,
                              .cookie_secure = server_url.starts_with("https:"),
+                             .https_only = config.environment == "production",
                              .configure_webhooks = config.ConfiguresWebhooks(),
                              .ai_enabled = config.AiEnabledByDefault(),
                              .ai_delay_ms = config.ai_response_delay_ms,
@@ -115,9 +118,17 @@ class LiveRole {
   void Stop() { server_.Stop(); }
 
  private:
-  static absl::StatusOr<std::string> Authorize(const Authenticator& authenticator,
-                                               const live::Credential& credential) {
-    if (!credential.ticket.empty()) return authenticator.TakeLiveTicket(credential.ticket);
+  static absl::StatusOr<live::Admission> Authorize(const Authenticator& authenticator,
+                                                   const live::Credential& credential) {
+    if (!credential.ticket.empty()) {
+      PARLEY_ASSIGN_OR_RETURN(auto owner, authenticator.TakeLiveTicket(credential.ticket));
+      live::Admission admission(std::move(owner.organization_id));
+      admission.behind_ticket = std::move(owner.credential);
+      return admission;
+    }
+    if (credential.token.empty()) {
+      return authenticator.CheckTicketCredential(credential.behind_ticket);
+    }
     rpc::CallContext call;
     call.credential = credential.token;
     call.credential_is_cookie = credential.from_cookie;
@@ -139,14 +150,17 @@ class PipelineRoles {
                             kafka::Producer::Create({.brokers = config.kafka_brokers,
                                                      .client_id = "gateway",
                                                      .linger = std::chrono::milliseconds(0)}));
-    return std::make_unique<PipelineRoles>(config, roles, parts, std::move(producer));
+    PARLEY_ASSIGN_OR_RETURN(auto lists, TwilioMessageLists::Create(config.twilio_api_base_url));
+    return std::make_unique<PipelineRoles>(config, roles, parts, std::move(producer),
+                                           std::move(lists));
   }
 
   PipelineRoles(const Config& config, const std::set<Role>& roles, const ApiParts& parts,
-                std::unique_ptr<kafka::Producer> producer)
+                std::unique_ptr<kafka::Producer> producer,
+                std::unique_ptr<TwilioMessageLists> lists)
       : producer_(std::move(producer)),
-        pool_(PoolFor(config, "gateway_worker",
-                      kPipelineConnections + config.projector_threads)) {
+        lists_(std::move(lists)),
+        pool_(PoolFor(config, "gateway_worker", kPipelineConnections + config.projector_threads)) {
     const store::AppendPolicy append{
         .turn_keys = {.master = &parts.master_keys, .directory = &parts.directory_keys}};
     if (roles.contains(Role::kRelay)) {
@@ -180,12 +194,19 @@ class PipelineRoles {
           dispatcher::DispatcherOptions{.database = PoolFor(config, "gateway_worker", 1),
                                         .append = append},
           pool_, SystemClock());
+      catch_up_ = std::make_unique<catchup::CatchUp>(
+          catchup::CatchUpOptions{.database = PoolFor(config, "gateway_worker", 1),
+                                  .every = config.catch_up_every,
+                                  .leave_for = config.catch_up_leave_for,
+                                  .pages_max = config.catch_up_pages},
+          pool_, *lists_, parts.master_keys, SystemClock());
     }
   }
 
   absl::Status Start() {
     if (relay_ != nullptr) relay_->Start();
     if (dispatcher_ != nullptr) dispatcher_->Start();
+    if (catch_up_ != nullptr) catch_up_->Start();
     if (quarantine_ != nullptr) PARLEY_RETURN_IF_ERROR(quarantine_->Start());
     return projector_ != nullptr ? projector_->Start() : absl::OkStatus();
   }
@@ -194,6 +215,7 @@ class PipelineRoles {
   void Stop() {
     if (projector_ != nullptr) projector_->Stop();
     if (quarantine_ != nullptr) quarantine_->Stop();
+    if (catch_up_ != nullptr) catch_up_->Stop();
     if (dispatcher_ != nullptr) dispatcher_->Stop();
     if (relay_ != nullptr) relay_->Stop();
   }
@@ -202,12 +224,14 @@ class PipelineRoles {
 
  private:
   const std::unique_ptr<kafka::Producer> producer_;
+  const std::unique_ptr<TwilioMessageLists> lists_;
   postgres::Pool pool_;
   std::unique_ptr<redis::Publisher> publisher_;
   std::unique_ptr<relay::Relay> relay_;
   std::unique_ptr<projector::Projector> projector_;
   std::unique_ptr<projector::Quarantine> quarantine_;
   std::unique_ptr<dispatcher::Dispatcher> dispatcher_;
+  std::unique_ptr<catchup::CatchUp> catch_up_;
 };
 
 bool RunsPipelines(const std::set<Role>& roles) {

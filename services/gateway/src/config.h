@@ -39,6 +39,9 @@ struct Config {
   std::chrono::seconds reply_age_max{15 * 60};
   int projector_threads = 2;
   int quarantine_webhooks = 10'000;
+  std::chrono::seconds catch_up_every{3600};
+  std::chrono::seconds catch_up_leave_for{120};
+  int catch_up_pages = 200;
 
   // What existing installations call these (COMPATIBILITY §3).
   bool mock_mode = false;
@@ -100,6 +103,14 @@ struct Config {
     v.Field("PARLEY_QUARANTINE_WEBHOOKS", quarantine_webhooks,
             "webhooks kept of each account whose signature did not verify; beyond it the oldest go",
             {1, 1'000'000});
+    v.Field("PARLEY_CATCH_UP_EVERY", catch_up_every,
+            "how often Twilio's list of messages is compared with the store, and at start; 0: never",
+            {0, 86'400'000.0});
+    v.Field("PARLEY_CATCH_UP_LEAVE_FOR", catch_up_leave_for,
+            "messages younger than this are left to their webhooks", {0, 3'600'000.0});
+    v.Field("PARLEY_CATCH_UP_PAGES", catch_up_pages,
+            "pages of 500 messages that one comparison reads of an account, one a second",
+            {1, 10'000});
     v.Field("MOCK_MODE", mock_mode, "true: the simulator plays Twilio");
     v.Field("TWILIO_API_BASE_URL", twilio_api_base_url, "Twilio's address, or the simulator's");
     v.Field("TWILIO_ACCOUNT_SID", twilio_account_sid, "account that bootstrap connects");

@@ -114,7 +114,9 @@ TEST_F(AccessTest, ALiveTicketWorksOnceAndForAMinute) {
     return ticket;
   };
   const std::string ticket = take();
-  EXPECT_EQ(*authenticator.TakeLiveTicket(ticket), tenant.organization_id);
+  const auto owner = authenticator.TakeLiveTicket(ticket);
+  ASSERT_TRUE(owner.ok()) << owner.status();
+  EXPECT_EQ(owner->organization_id, tenant.organization_id);
   EXPECT_EQ(ErrorReason(authenticator.TakeLiveTicket(ticket).status()), "TICKET_INVALID");
   const std::string old = take();
   gateway.Query("UPDATE live_tickets SET expires_at = now() WHERE organization_id = $1",
@@ -124,6 +126,32 @@ TEST_F(AccessTest, ALiveTicketWorksOnceAndForAMinute) {
        {std::string(), std::string("x"), std::string(10'000, 'a'), tenant.organization_id,
         std::string("'; DROP TABLE live_tickets; --")}) {
     EXPECT_EQ(ErrorReason(authenticator.TakeLiveTicket(bad).status()), "TICKET_INVALID") << bad;
+  }
+}
+
+TEST_F(AccessTest, WhatIsBehindALiveTicketIsCheckedAgain) {
+  const Tenant tenant = gateway.NewTenant();
+  const Authenticator authenticator(gateway.services().worker);
+  const auto behind = [&](const std::string& token) {
+    const Answer made = gateway.Http({.method = "POST",
+                                      .path = "/v1/sessions:createLiveTicket",
+                                      .body = json::object(),
+                                      .token = token});
+    return authenticator.TakeLiveTicket(made.body.value("ticket", ""))->credential;
+  };
+  const std::string session = gateway.NewSession(tenant, "agent");
+  const json key = Ok(Post(tenant, "/v1/apiKeys", {{"displayName", "for a test"}}));
+  const std::string of_session = behind(session);
+  const std::string of_key = behind(key["secret"]);
+  EXPECT_EQ(of_session.find(session), std::string::npos) << "it opens nothing";
+  EXPECT_EQ(*authenticator.CheckTicketCredential(of_session), tenant.organization_id);
+  EXPECT_EQ(*authenticator.CheckTicketCredential(of_key), tenant.organization_id);
+  gateway.Http({.method = "DELETE", .path = "/v1/sessions/current", .token = session});
+  Ok(Delete(tenant, "/v1/apiKeys/" + key["apiKey"]["id"].get<std::string>()));
+  for (const std::string& ended : {of_session, of_key, std::string(), std::string("session:")}) {
+    EXPECT_EQ(ErrorReason(authenticator.CheckTicketCredential(ended).status()),
+              "CREDENTIAL_INVALID")
+        << ended;
   }
 }
 
@@ -184,6 +212,10 @@ TEST_F(AccessTest, EachMethodAsksForItsRole) {
       {"TwilioAccountService.ConnectTwilioAccount", Access::kAdmin},
       {"TwilioAccountService.ListTwilioAccounts", Access::kViewer},
       {"TwilioAccountService.GetTwilioAccount", Access::kViewer},
+      {"TwilioAccountService.UpdateTwilioAccount", Access::kAdmin},
+      {"TwilioAccountService.SetSecondaryAuthToken", Access::kAdmin},
+      {"TwilioAccountService.PromoteSecondaryAuthToken", Access::kAdmin},
+      {"TwilioAccountService.RemoveSecondaryAuthToken", Access::kAdmin},
       {"ChannelService.CreateChannel", Access::kAdmin},
       {"ChannelService.ListChannels", Access::kViewer},
       {"ChannelService.GetChannel", Access::kViewer},
@@ -204,6 +236,12 @@ TEST_F(AccessTest, EachMethodAsksForItsRole) {
       {"MessageService.GetMessage", Access::kViewer},
       {"MessageService.ListMessages", Access::kViewer},
       {"MessageService.SimulateInboundMessage", Access::kAgent},
+      {"MessageService.EraseMessage", Access::kAdmin},
+      {"DeliveryService.ResolveMessage", Access::kAgent},
+      {"DeliveryService.ResolveUnconfirmedMessages", Access::kAdmin},
+      {"DeliveryService.ListUnconfirmedMessages", Access::kViewer},
+      {"DeliveryService.CancelMessage", Access::kAgent},
+      {"DeliveryService.ListMessageChanges", Access::kViewer},
       {"QuarantineService.ListQuarantinedWebhooks", Access::kAgent},
       {"QuarantineService.GetQuarantinedWebhook", Access::kAgent},
       {"QuarantineService.ReleaseQuarantinedWebhooks", Access::kAdmin},
@@ -245,6 +283,12 @@ TEST_F(AccessTest, ForeignIdsDoNotExist) {
   } cases[] = {
       {"OrganizationService.DeleteApiKey", {{"apiKeyId", key}}},
       {"TwilioAccountService.GetTwilioAccount", {{"accountSid", owner.account_sid}}},
+      {"TwilioAccountService.UpdateTwilioAccount",
+       {{"twilioAccount", {{"accountSid", owner.account_sid}, {"publicUrl", "https://a.b"}}}}},
+      {"TwilioAccountService.SetSecondaryAuthToken",
+       {{"accountSid", owner.account_sid}, {"authToken", "x"}}},
+      {"TwilioAccountService.PromoteSecondaryAuthToken", {{"accountSid", owner.account_sid}}},
+      {"TwilioAccountService.RemoveSecondaryAuthToken", {{"accountSid", owner.account_sid}}},
       {"ChannelService.CreateChannel",
        {{"channel",
          {{"displayName", "x"},
@@ -267,6 +311,11 @@ TEST_F(AccessTest, ForeignIdsDoNotExist) {
       {"ConversationService.HandBackConversation", {{"conversationId", conversation}}},
       {"MessageService.SendMessage", {{"conversationId", conversation}, {"body", "x"}}},
       {"MessageService.GetMessage", {{"messageId", message["id"]}}},
+      {"MessageService.EraseMessage", {{"messageId", message["id"]}}},
+      {"DeliveryService.ResolveMessage",
+       {{"messageId", message["id"]}, {"resolution", "RESOLUTION_MARK_FAILED"}}},
+      {"DeliveryService.CancelMessage", {{"messageId", message["id"]}}},
+      {"DeliveryService.ListMessageChanges", {{"messageId", message["id"]}}},
       {"MessageService.ListMessages", {{"conversationId", conversation}}},
       {"MessageService.SimulateInboundMessage", {{"channelId", owner.channel_id}, {"body", "x"}}},
   };
@@ -286,24 +335,17 @@ TEST_F(AccessTest, ForeignIdsDoNotExist) {
   EXPECT_EQ(gateway.Snapshot(owner.organization_id), before);
 
   // What remains names nothing of anybody's.
-  const std::set<std::string> nameless = {"SessionService.CreateSession",
-                                          "SessionService.GetCurrentSession",
-                                          "SessionService.DeleteCurrentSession",
-                                          "SessionService.CreateLiveTicket",
-                                          "OrganizationService.GetOrganization",
-                                          "OrganizationService.UpdateOrganization",
-                                          "OrganizationService.CreateApiKey",
-                                          "OrganizationService.ListApiKeys",
-                                          "TwilioAccountService.ListTwilioAccounts",
-                                          "TwilioAccountService.ConnectTwilioAccount",
-                                          "ChannelService.ListChannels",
-                                          "ContactService.CreateContact",
-                                          "ContactService.ListContacts",
-                                          // With foreign ids: quarantine_test.cc.
-                                          "QuarantineService.ListQuarantinedWebhooks",
-                                          "QuarantineService.GetQuarantinedWebhook",
-                                          "QuarantineService.ReleaseQuarantinedWebhooks",
-                                          "QuarantineService.DeleteQuarantinedWebhook"};
+  const std::set<std::string> nameless = {
+      "SessionService.CreateSession", "SessionService.GetCurrentSession",
+      "SessionService.DeleteCurrentSession", "SessionService.CreateLiveTicket",
+      "OrganizationService.GetOrganization", "OrganizationService.UpdateOrganization",
+      "OrganizationService.CreateApiKey", "OrganizationService.ListApiKeys",
+      "TwilioAccountService.ListTwilioAccounts", "TwilioAccountService.ConnectTwilioAccount",
+      "ChannelService.ListChannels", "ContactService.CreateContact", "ContactService.ListContacts",
+      // With foreign ids: delivery_test.cc, quarantine_test.cc.
+      "DeliveryService.ResolveUnconfirmedMessages", "DeliveryService.ListUnconfirmedMessages",
+      "QuarantineService.ListQuarantinedWebhooks", "QuarantineService.GetQuarantinedWebhook",
+      "QuarantineService.ReleaseQuarantinedWebhooks", "QuarantineService.DeleteQuarantinedWebhook"};
   for (const auto& [name, method] : gateway.methods().methods()) {
     EXPECT_TRUE(tried.contains(name) || nameless.contains(name.substr(service.size())))
         << name << " is new: try it with a foreign id";

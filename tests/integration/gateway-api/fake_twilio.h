@@ -19,6 +19,8 @@ class FakeTwilio final : public TwilioAccounts {
     std::string auth_token;
     TwilioAccountFacts facts;
     std::set<std::string> numbers;
+    bool owns_every_number = false;
+    std::string secondary_token = {};  // Accepted beside the other.
   };
 
   void Put(const std::string& account_sid, Account account) {
@@ -39,7 +41,7 @@ class FakeTwilio final : public TwilioAccounts {
     const std::lock_guard lock(mutex_);
     if (away_) return Away();
     const auto found = accounts_.find(login.account_sid);
-    if (found == accounts_.end() || found->second.auth_token != login.auth_token.Reveal()) {
+    if (found == accounts_.end() || !Accepts(found->second, login)) {
       return InvalidArgument("TWILIO_REFUSED", "The account SID or the token is wrong. (20003)");
     }
     return found->second.facts;
@@ -49,7 +51,10 @@ class FakeTwilio final : public TwilioAccounts {
                                                         std::string_view number) override {
     const std::lock_guard lock(mutex_);
     if (away_) return Away();
-    if (!accounts_[login.account_sid].numbers.contains(std::string(number))) return std::nullopt;
+    const Account& account = accounts_[login.account_sid];
+    if (!account.owns_every_number && !account.numbers.contains(std::string(number))) {
+      return std::nullopt;
+    }
     return "PN of " + std::string(number);
   }
 
@@ -62,6 +67,11 @@ class FakeTwilio final : public TwilioAccounts {
   }
 
  private:
+  static bool Accepts(const Account& account, const TwilioLogin& login) {
+    return login.auth_token.Reveal() == account.auth_token ||
+           (!account.secondary_token.empty() &&
+            login.auth_token.Reveal() == account.secondary_token);
+  }
   static absl::Status Away() {
     return Unavailable("TWILIO_UNREACHABLE", "Twilio could not be reached.");
   }

@@ -51,7 +51,8 @@ Gateway& Gateway::Get() {
 Gateway::Gateway() : admin_url_(AdminUrl()) {
   database_ = "gateway_api_" + crypto::Hex(crypto::Sha256(NewId())).substr(0, 12);
   Administer(admin_url_, "CREATE DATABASE " + database_);
-  const std::string url = admin_url_.substr(0, admin_url_.rfind('/') + 1) + database_;
+  database_url_ = admin_url_.substr(0, admin_url_.rfind('/') + 1) + database_;
+  const std::string& url = database_url_;
   if (const auto status = postgres::Migrate(url, "gateway", Migrations()); !status.ok()) {
     Die(status);
   }
@@ -185,7 +186,7 @@ Tenant Gateway::NewTenant() {
   const std::string token = "token of " + number;
   twilio.Put(tenant.account_sid, {.auth_token = token,
                                   .facts = {"Account " + number, v1::TwilioAccount::KIND_FULL},
-                                  .numbers = {tenant.phone_number}});
+                                  .owns_every_number = true});
   Answer connected = Http({.method = "POST",
                            .path = "/v1/twilioAccounts",
                            .body = {{"accountSid", tenant.account_sid}, {"authToken", token}},

@@ -77,12 +77,14 @@ class Gateway {
   api::Services& services() { return *services_; }
   const rpc::MethodTable& methods() const { return server_->methods(); }
   int http_port() const { return server_->http_port(); }
+  const std::string& database_url() const { return database_url_; }
 
  private:
   Gateway();
 
   std::string admin_url_;
   std::string database_;
+  std::string database_url_;
   std::unique_ptr<crypto::KeyRing> keys_;
   std::unique_ptr<postgres::Pool> database_pool_;
   std::unique_ptr<postgres::Pool> worker_pool_;

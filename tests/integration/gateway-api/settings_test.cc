@@ -156,6 +156,7 @@ TEST_F(SettingsTest, AnUpdateChangesWhatItNames) {
       tenant, path, {{"autoReply", "We received: {body}"}, {"ai", {{"responseDelayMs", 0}}}}));
   json want = before;
   want["autoReply"] = "We received: {body}";
+  want["autoReplyMode"] = "AUTO_REPLY_MODE_ALWAYS";
   want["ai"]["responseDelayMs"] = 0;
   EXPECT_EQ(after, want);
   EXPECT_EQ(Number(tenant, tenant.phone_number).twiml().auto_reply(), "We received: {body}");
@@ -192,6 +193,175 @@ TEST_F(SettingsTest, AChannelAdoptsWhatCameInForItsNumberBefore) {
   EXPECT_EQ(channel["id"], unclaimed);
   EXPECT_EQ(channel["displayName"], "Shop");
   EXPECT_EQ(Number(tenant, "+15550004006").channel_id(), unclaimed);
+}
+
+TEST_F(SettingsTest, AChannelsSettingsAreKeptAndTold) {
+  const Tenant tenant = gateway.NewTenant();
+  const std::string path = "/v1/channels/" + tenant.channel_id;
+  const json settings = {{"autoReply", "We are closed."},
+                         {"autoReplyMode", "AUTO_REPLY_MODE_OUT_OF_HOURS"},
+                         {"officeHours",
+                          {{"timeZone", "Europe/Berlin"},
+                           {"intervals",
+                            {{{"weekday", 1}, {"fromMinute", 540}, {"toMinute", 720}},
+                             {{"weekday", 1}, {"fromMinute", 720}, {"toMinute", 1440}}}}}},
+                         {"voice",
+                          {{"language", "de-DE"},
+                           {"voiceName", "Polly.Vicki"},
+                           {"action", "ACTION_FORWARD"},
+                           {"forwardNumber", "+15550004020"},
+                           {"voicemailSecondsMax", 60}}},
+                         {"publicUrl", "https://number.example.com/"}};
+  json want = Ok(Get(tenant, path));
+  want.update(settings);
+  want["publicUrl"] = "https://number.example.com";
+  EXPECT_EQ(Ok(Patch(tenant, path, settings)), want);
+  EXPECT_EQ(Ok(Get(tenant, path)), want);
+  const events::v1::Number number = Number(tenant, tenant.phone_number);
+  EXPECT_EQ(number.public_url(), "https://number.example.com");
+  EXPECT_EQ(number.twiml().auto_reply_mode(),
+            events::v1::TwimlSettings::AUTO_REPLY_MODE_OUT_OF_HOURS);
+  EXPECT_EQ(number.twiml().office_hours().time_zone(), "Europe/Berlin");
+  EXPECT_EQ(number.twiml().office_hours().intervals_size(), 2);
+  EXPECT_EQ(number.twiml().voice_action(), events::v1::TwimlSettings::VOICE_ACTION_FORWARD);
+  EXPECT_EQ(number.twiml().forward_number(), "+15550004020");
+  EXPECT_EQ(number.twiml().voicemail_seconds_max(), 60);
+
+  // One of them, the others stay; a list is emptied by its mask.
+  EXPECT_EQ(
+      Ok(Patch(tenant, path, {{"voice", {{"action", "ACTION_VOICEMAIL"}}}}))["voice"]["language"],
+      "de-DE");
+  const json emptied =
+      Ok(Patch(tenant, path + "?updateMask=officeHours.intervals", json::object()));
+  EXPECT_EQ(emptied["officeHours"]["intervals"], json::array());
+  EXPECT_EQ(emptied["officeHours"]["timeZone"], "Europe/Berlin");
+  EXPECT_EQ(Ok(Patch(tenant, path + "?updateMask=autoReply", json::object()))["autoReplyMode"],
+            "AUTO_REPLY_MODE_OFF");
+}
+
+TEST_F(SettingsTest, SettingsThatCannotWorkAreRefused) {
+  const Tenant tenant = gateway.NewTenant();
+  const std::string path = "/v1/channels/" + tenant.channel_id;
+  const auto hours = [](int weekday, int from, int to) {
+    return json{
+        {"officeHours",
+         {{"intervals", {{{"weekday", weekday}, {"fromMinute", from}, {"toMinute", to}}}}}}};
+  };
+  json overlap = hours(1, 0, 10);
+  overlap["officeHours"]["intervals"].push_back(
+      {{"weekday", 1}, {"fromMinute", 9}, {"toMinute", 20}});
+  json many = hours(1, 0, 1);
+  for (int i = 1; i <= 21; ++i) {
+    many["officeHours"]["intervals"].push_back(
+        {{"weekday", 1}, {"fromMinute", i}, {"toMinute", i + 1}});
+  }
+  const struct {
+    const char* label;
+    json change;
+    const char* reason;
+  } cases[] = {
+      {"no such zone", {{"officeHours", {{"timeZone", "Mars/Olympus"}}}}, "UNKNOWN_TIME_ZONE"},
+      {"a path", {{"officeHours", {{"timeZone", "../../etc/localtime"}}}}, "UNKNOWN_TIME_ZONE"},
+      {"weekday 0", hours(0, 0, 10), "INVALID_OFFICE_HOURS"},
+      {"weekday 8", hours(8, 0, 10), "INVALID_OFFICE_HOURS"},
+      {"backwards", hours(1, 10, 10), "INVALID_OFFICE_HOURS"},
+      {"past midnight", hours(1, 10, 1441), "INVALID_OFFICE_HOURS"},
+      {"overlap", overlap, "INVALID_OFFICE_HOURS"},
+      {"too many", many, "INVALID_OFFICE_HOURS"},
+      {"nowhere to forward to", {{"voice", {{"action", "ACTION_FORWARD"}}}}, "INVALID_VOICE"},
+      {"a loop",
+       {{"voice", {{"action", "ACTION_FORWARD"}, {"forwardNumber", tenant.phone_number}}}},
+       "FORWARD_TO_ITSELF"},
+      {"no number", {{"voice", {{"forwardNumber", "555"}}}}, "INVALID_PHONE_NUMBER"},
+      {"markup", {{"voice", {{"language", "\"><x"}}}}, "INVALID_VOICE"},
+      {"too long a voicemail", {{"voice", {{"voicemailSecondsMax", 601}}}}, "VALUE_OUT_OF_RANGE"},
+      {"too long a greeting", {{"voiceGreeting", std::string(4'001, 'a')}}, "TEXT_TOO_LONG"},
+      {"no address", {{"publicUrl", "chat.example.com"}}, "INVALID_URL"},
+      {"a query", {{"publicUrl", "https://chat.example.com/?a=b"}}, "INVALID_URL"},
+      {"a user", {{"publicUrl", "https://me@chat.example.com"}}, "INVALID_URL"},
+  };
+  const std::string before = gateway.Snapshot(tenant.organization_id);
+  for (const auto& c : cases) {
+    const Answer answer = Patch(tenant, path, c.change);
+    EXPECT_EQ(answer.reason, c.reason) << c.label << answer.body;
+    EXPECT_EQ(answer.http_status, 400) << c.label;
+  }
+  EXPECT_EQ(gateway.Snapshot(tenant.organization_id), before);
+}
+
+TEST_F(SettingsTest, AChannelTakesNumbersOfItsAccountOnly) {
+  const Tenant tenant = gateway.NewTenant();
+  const std::string sid = MadeUpSid('8');
+  gateway.twilio.Put(sid, {.auth_token = "t",
+                           .facts = {"A", v1::TwilioAccount::KIND_FULL},
+                           .numbers = {"+15550004030", "+15550004031"}});
+  Ok(Post(tenant, "/v1/twilioAccounts", {{"accountSid", sid}, {"authToken", "t"}}));
+  json channel = ChannelOf(tenant, "+15550004032");
+  channel["channel"]["accountSid"] = sid;
+  EXPECT_EQ(Post(tenant, "/v1/channels", channel).reason, "NUMBER_NOT_OWNED");
+  channel["channel"]["phoneNumber"] = "+15550004030";
+  gateway.twilio.SetAway(true);
+  const Answer away = Post(tenant, "/v1/channels", channel);
+  gateway.twilio.SetAway(false);
+  EXPECT_EQ(away.http_status, 503);
+  EXPECT_EQ(away.reason, "TWILIO_UNREACHABLE");
+  const std::string path =
+      "/v1/channels/" + Ok(Post(tenant, "/v1/channels", channel))["id"].get<std::string>();
+
+  EXPECT_EQ(Patch(tenant, path, {{"phoneNumber", "+15550004032"}}).reason, "NUMBER_NOT_OWNED");
+  EXPECT_EQ(Ok(Patch(tenant, path, {{"phoneNumber", "+15550004031"}}))["phoneNumber"],
+            "+15550004031");
+  gateway.twilio.SetAway(true);
+  const Answer same = Patch(tenant, path, {{"phoneNumber", "+15550004031"}, {"displayName", "x"}});
+  gateway.twilio.SetAway(false);
+  EXPECT_EQ(same.http_status, 200) << "nothing to ask for";
+  Ok(Patch(tenant, path, {{"whatsappNumber", "+14155238886"}}));
+}
+
+TEST_F(SettingsTest, AnAccountsTokenIsRotatedWithoutAGap) {
+  const Tenant tenant = gateway.NewTenant();
+  const std::string sid = MadeUpSid('2');
+  gateway.twilio.Put(sid, {.auth_token = "old",
+                           .facts = {"A", v1::TwilioAccount::KIND_FULL},
+                           .secondary_token = "new"});
+  Ok(Post(tenant, "/v1/twilioAccounts", {{"accountSid", sid}, {"authToken", "old"}}));
+  const std::string path = "/v1/twilioAccounts/" + sid;
+  const auto tokens = [&] {
+    events::v1::DirectoryRecord record;
+    record.ParseFromString(postgres::FromBytea(gateway.Query(
+        "SELECT value FROM directory_records WHERE record_id = $1", {"account/" + sid})));
+    const auto open = [&](const std::string& sealed) -> std::string {
+      if (sealed.empty()) return "none";
+      const auto token =
+          gateway.services().directory_keys.Open(sealed, {crypto::kTwilioToken, sid});
+      return std::string(token->Reveal());
+    };
+    return open(record.account().sealed_auth_token()) + ", " +
+           open(record.account().sealed_secondary_token());
+  };
+  EXPECT_EQ(Post(tenant, path + ":promoteSecondaryAuthToken").reason, "NO_SECONDARY_TOKEN");
+  EXPECT_EQ(Post(tenant, path + ":setSecondaryAuthToken", {{"authToken", "wrong"}}).reason,
+            "TWILIO_REFUSED");
+  EXPECT_EQ(tokens(), "old, none");
+  const json set = Ok(Post(tenant, path + ":setSecondaryAuthToken", {{"authToken", "new"}}));
+  EXPECT_EQ(set["secondaryAuthTokenSet"], true);
+  EXPECT_EQ(tokens(), "old, new");
+  Ok(Post(tenant, path + ":promoteSecondaryAuthToken"));
+  EXPECT_EQ(tokens(), "new, old");
+  EXPECT_EQ(Ok(Post(tenant, path + ":removeSecondaryAuthToken"))["secondaryAuthTokenSet"], false);
+  EXPECT_EQ(tokens(), "new, none");
+  const json account = Ok(Patch(tenant, path, {{"publicUrl", "https://account.example.com/"}}));
+  EXPECT_EQ(account["publicUrl"], "https://account.example.com");
+  EXPECT_EQ(Patch(tenant, path, {{"publicUrl", "ftp://a"}}).reason, "INVALID_URL");
+}
+
+TEST_F(SettingsTest, TheConsentScopeIsToldForEachNumber) {
+  const Tenant tenant = gateway.NewTenant();
+  EXPECT_EQ(Ok(Get(tenant, "/v1/organization"))["consentScope"], "CONSENT_SCOPE_ORGANIZATION");
+  const json changed =
+      Ok(Patch(tenant, "/v1/organization", {{"consentScope", "CONSENT_SCOPE_SENDER"}}));
+  EXPECT_EQ(changed["consentScope"], "CONSENT_SCOPE_SENDER");
+  EXPECT_EQ(Number(tenant, tenant.phone_number).consent_scope(), events::v1::CONSENT_SCOPE_SENDER);
 }
 
 TEST_F(SettingsTest, ChangesOfSettingsAreInTheAuditLog) {

@@ -30,8 +30,11 @@ Gateway::Request Transcode(const google::protobuf::MethodDescriptor& method, jso
     const std::size_t dot = name.find('.');
     std::string value;
     if (dot != std::string::npos) {
-      value = request[name.substr(0, dot)]["id"];
-      request[name.substr(0, dot)].erase("id");
+      // {twilio_account.account_sid} stands for twilioAccount.accountSid.
+      const auto* outer = method.input_type()->FindFieldByName(name.substr(0, dot));
+      const auto* inner = outer->message_type()->FindFieldByName(name.substr(dot + 1));
+      value = request[outer->json_name()][inner->json_name()];
+      request[outer->json_name()].erase(inner->json_name());
     } else {
       const auto* field = method.input_type()->FindFieldByName(name);
       value = request[field->json_name()];
@@ -42,7 +45,7 @@ Gateway::Request Transcode(const google::protobuf::MethodDescriptor& method, jso
   if (rule.body() == "*") {
     result.body = request;
   } else if (!rule.body().empty()) {
-    result.body = request[rule.body()];
+    result.body = request[method.input_type()->FindFieldByName(rule.body())->json_name()];
   } else {
     std::string separator = "?";
     for (const auto& [name, value] : request.items()) {
@@ -82,6 +85,10 @@ TEST_F(TranscodingTest, EveryMethodAnswersAlikeOnBothWays) {
        {{{"accountSid", MadeUpSid('7')}, {"authToken", "t"}}, {"/verifyTime"}}},
       {"TwilioAccountService.ListTwilioAccounts", {json::object()}},
       {"TwilioAccountService.GetTwilioAccount", {{{"accountSid", tenant.account_sid}}}},
+      {"TwilioAccountService.UpdateTwilioAccount",
+       {{{"twilioAccount",
+          {{"accountSid", tenant.account_sid}, {"publicUrl", "https://a.example.com"}}}}}},
+      {"TwilioAccountService.RemoveSecondaryAuthToken", {{{"accountSid", tenant.account_sid}}}},
       {"ChannelService.ListChannels", {{{"pageSize", 5}}}},
       {"ChannelService.GetChannel", {{{"channelId", tenant.channel_id}}}},
       {"ChannelService.UpdateChannel",
@@ -111,9 +118,19 @@ TEST_F(TranscodingTest, EveryMethodAnswersAlikeOnBothWays) {
          {"from", "+15550007001"},
          {"medium", "MEDIUM_WHATSAPP"},
          {"body", "hi"}}}},
+      {"DeliveryService.ListUnconfirmedMessages", {{{"pageSize", 1}}}},
+      {"DeliveryService.ListMessageChanges", {{{"messageId", message["id"]}}}},
       {"QuarantineService.ListQuarantinedWebhooks", {{{"pageSize", 1}}}},
       {"QuarantineService.ReleaseQuarantinedWebhooks", {json::object()}},
       // Refused alike, the second time too.
+      {"MessageService.EraseMessage", {{{"messageId", "none"}}}},
+      {"DeliveryService.ResolveMessage",
+       {{{"messageId", "none"}, {"resolution", "RESOLUTION_MARK_FAILED"}}}},
+      {"DeliveryService.ResolveUnconfirmedMessages", {json::object()}},
+      {"DeliveryService.CancelMessage", {{{"messageId", "none"}}}},
+      {"TwilioAccountService.SetSecondaryAuthToken",
+       {{{"accountSid", tenant.account_sid}, {"authToken", "wrong"}}}},
+      {"TwilioAccountService.PromoteSecondaryAuthToken", {{{"accountSid", tenant.account_sid}}}},
       {"QuarantineService.GetQuarantinedWebhook",
        {{{"webhookId", "none"}, {"includeContent", true}}}},
       {"QuarantineService.DeleteQuarantinedWebhook", {{{"webhookId", "none"}}}},

@@ -16,6 +16,25 @@ namespace parley::gateway::api {
 absl::StatusOr<TwilioLogin> LoadLogin(Services& services, std::string_view organization_id,
                                       std::string_view account_sid);
 
+// One that is linked to the organization. Works as gateway_worker. Errors: kNotFound
+// TWILIO_ACCOUNT_NOT_FOUND.
+absl::StatusOr<v1::TwilioAccount> LoadAccount(pqxx::work& tx, std::string_view organization_id,
+                                              std::string_view account_sid);
+
+// A login, and what kind of account it opens.
+struct KnownLogin {
+  TwilioLogin login;
+  v1::TwilioAccount::Kind kind = v1::TwilioAccount::KIND_UNSPECIFIED;
+};
+// As LoadLogin.
+absl::StatusOr<KnownLogin> LoadKnownLogin(Services& services, std::string_view organization_id,
+                                          std::string_view account_sid);
+
+// OK if Twilio says that the account owns the number, or if there is none to ask for. Test
+// credentials have the magic numbers. Asks Twilio: call it outside transactions. Errors:
+// kInvalidArgument NUMBER_NOT_OWNED; those of TwilioAccounts.
+absl::Status CheckOwned(Services& services, const KnownLogin& known, const std::string& number);
+
 // Points a number's webhooks at this installation. Errors: kInvalidArgument NUMBER_NOT_OWNED; those
 // of LoadLogin and TwilioAccounts.
 absl::Status PointNumberHere(Services& services, const TwilioLogin& login, std::string_view number);

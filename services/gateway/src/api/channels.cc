@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "absl/time/time.h"
 #include "api/accounts.h"
 #include "api/handlers.h"
 #include "api/transaction.h"
@@ -15,6 +16,7 @@
 #include "libs/base/text.h"
 #include "libs/postgres/array.h"
 #include "libs/telemetry/log.h"
+#include "libs/twilio/url.h"
 #include "store/directory.h"
 #include "store/inbox.h"
 #include "store/resources.h"
@@ -55,15 +57,77 @@ std::string MediaArray(const v1::Channel& channel) {
   return media.str();
 }
 
+// As the table has them, by the enums' numbers.
+constexpr std::string_view kAutoReplyModes[] = {"off", "off", "always", "out_of_hours",
+                                                "first_message"};
+constexpr std::string_view kVoiceActions[] = {"none", "none", "voicemail", "forward"};
+static_assert(v1::AutoReplyMode_ARRAYSIZE == std::size(kAutoReplyModes));
+static_assert(v1::ChannelVoice::Action_ARRAYSIZE == std::size(kVoiceActions));
+
+std::string OfficeHoursJson(const v1::OfficeHours& hours) {
+  nlohmann::json intervals = nlohmann::json::array();
+  for (const v1::OfficeHours::Interval& one : hours.intervals()) {
+    intervals.push_back({{"weekday", one.weekday()},
+                         {"from_minute", one.from_minute()},
+                         {"to_minute", one.to_minute()}});
+  }
+  return intervals.dump();
+}
+
+absl::Status CheckTimeZone(const v1::Channel& channel) {
+  absl::TimeZone zone;
+  const std::string& name = channel.office_hours().time_zone();
+  // "localtime" and paths would be this machine's business.
+  if (name.empty() || (name != "localtime" && name.find("..") == std::string::npos &&
+                       name.front() != '/' && absl::LoadTimeZone(name, &zone))) {
+    return absl::OkStatus();
+  }
+  return InvalidArgument("UNKNOWN_TIME_ZONE",
+                         "officeHours.timeZone must be an IANA name such as Europe/Berlin.");
+}
+
+// Complete, valid, and as it is stored.
+absl::Status Prepare(const Services& services, v1::Channel& channel) {
+  FillDefaults(channel, Defaults(services));
+  PARLEY_RETURN_IF_ERROR(CheckChannel(channel, {.https_only = services.options.https_only}));
+  PARLEY_RETURN_IF_ERROR(CheckTimeZone(channel));
+  if (channel.public_url().empty()) return absl::OkStatus();
+  PARLEY_ASSIGN_OR_RETURN(*channel.mutable_public_url(),
+                          twilio::OriginAndPrefix(channel.public_url()));
+  return absl::OkStatus();
+}
+
+// Asks Twilio, before any transaction, whether the account owns the channel's numbers.
+// `channel.account_sid` may be empty: the organization's newest account.
+absl::Status CheckNumbers(Services& services, const rpc::CallContext& call, v1::Channel channel) {
+  PARLEY_RETURN_IF_ERROR(InOrganization(
+      services, call, [&](pqxx::work& tx) { return ResolveAccount(tx, call, channel); }));
+  PARLEY_ASSIGN_OR_RETURN(const KnownLogin known,
+                          LoadKnownLogin(services, call.organization_id, channel.account_sid()));
+  PARLEY_RETURN_IF_ERROR(CheckOwned(services, known, channel.phone_number()));
+  const std::string& whatsapp = channel.whatsapp_number();
+  if (whatsapp.empty() || whatsapp == channel.phone_number() || whatsapp == kWhatsAppSandbox) {
+    return absl::OkStatus();
+  }
+  // A WhatsApp sender need not be one of the account's numbers, and the Senders API does not know
+  // trial accounts: what Twilio does not list is taken at its word.
+  const absl::Status owned = CheckOwned(services, known, whatsapp);
+  return ErrorReason(owned) == "NUMBER_NOT_OWNED" ? absl::OkStatus() : owned;
+}
+
 // Inserts the channel, or makes it the one that the projector made for its number while nobody
 // claimed it, so that what came in meanwhile is in its conversations.
 void SaveChannel(pqxx::work& tx, const rpc::CallContext& call, const v1::Channel& channel) {
   const v1::ChannelAi& ai = channel.ai();
+  const v1::ChannelVoice& voice = channel.voice();
   tx.exec_params0(
       "INSERT INTO channels (organization_id, id, display_name, account_sid, phone_number,"
       " whatsapp_number, media, ai_enabled, ai_delay_ms, ai_provider, ai_base_url, ai_model,"
-      " ai_system_prompt, auto_reply, voice_greeting)"
-      " VALUES ($1, $2, $3, $4, $5, $6, $7::text[], $8, $9, $10, $11, $12, $13, $14, $15)"
+      " ai_system_prompt, auto_reply, voice_greeting, auto_reply_mode, office_time_zone,"
+      " office_hours, voice_language, voice_name, voice_action, forward_number,"
+      " voicemail_seconds_max, public_url)"
+      " VALUES ($1, $2, $3, $4, $5, $6, $7::text[], $8, $9, $10, $11, $12, $13, $14, $15, $16,"
+      " $17, $18::jsonb, $19, $20, $21, $22, $23, $24)"
       " ON CONFLICT (organization_id, id) DO UPDATE SET display_name = excluded.display_name,"
       " account_sid = excluded.account_sid, phone_number = excluded.phone_number,"
       " whatsapp_number = excluded.whatsapp_number, media = excluded.media,"
@@ -71,11 +135,20 @@ void SaveChannel(pqxx::work& tx, const rpc::CallContext& call, const v1::Channel
       " ai_provider = excluded.ai_provider, ai_base_url = excluded.ai_base_url,"
       " ai_model = excluded.ai_model, ai_system_prompt = excluded.ai_system_prompt,"
       " auto_reply = excluded.auto_reply, voice_greeting = excluded.voice_greeting,"
-      " unclaimed = false",
+      " auto_reply_mode = excluded.auto_reply_mode,"
+      " office_time_zone = excluded.office_time_zone, office_hours = excluded.office_hours,"
+      " voice_language = excluded.voice_language, voice_name = excluded.voice_name,"
+      " voice_action = excluded.voice_action, forward_number = excluded.forward_number,"
+      " voicemail_seconds_max = excluded.voicemail_seconds_max,"
+      " public_url = excluded.public_url, unclaimed = false",
       call.organization_id, channel.id(), channel.display_name(), channel.account_sid(),
       channel.phone_number(), channel.whatsapp_number(), MediaArray(channel), ai.enabled(),
       ai.response_delay_ms(), ai.provider(), ai.base_url(), ai.model(), ai.system_prompt(),
-      channel.auto_reply(), channel.voice_greeting());
+      channel.auto_reply(), channel.voice_greeting(),
+      std::string(kAutoReplyModes[channel.auto_reply_mode()]), channel.office_hours().time_zone(),
+      OfficeHoursJson(channel.office_hours()), voice.language(), voice.voice_name(),
+      std::string(kVoiceActions[voice.action()]), voice.forward_number(),
+      voice.voicemail_seconds_max(), channel.public_url());
 }
 
 // An empty key takes the stored one away.
@@ -186,8 +259,8 @@ void PointNumbers(Services& services, const rpc::CallContext& call, const v1::Ch
 absl::StatusOr<v1::Channel> CreateChannel(Services& services, rpc::CallContext& call,
                                           const v1::CreateChannelRequest& request) {
   v1::Channel wanted = request.channel();
-  FillDefaults(wanted, Defaults(services));
-  PARLEY_RETURN_IF_ERROR(CheckChannel(wanted));
+  PARLEY_RETURN_IF_ERROR(Prepare(services, wanted));
+  PARLEY_RETURN_IF_ERROR(CheckNumbers(services, call, wanted));
   auto created = Write<v1::Channel>(
       services, call, request, [&](pqxx::work& tx) -> absl::StatusOr<v1::Channel> {
         v1::Channel channel = wanted;
@@ -248,13 +321,28 @@ absl::StatusOr<v1::Channel> UpdateChannel(Services& services, rpc::CallContext& 
                                           const v1::UpdateChannelRequest& request) {
   PARLEY_ASSIGN_OR_RETURN(const std::set<std::string> fields,
                           FieldsToUpdate(request.channel(), request.update_mask()));
+  const bool moved = fields.contains("phone_number") || fields.contains("account_sid") ||
+                     fields.contains("whatsapp_number");
+  PARLEY_ASSIGN_OR_RETURN(
+      const v1::Channel present, Read<v1::Channel>(services, call, [&](pqxx::work& tx) {
+        return store::LoadChannel(tx, call.organization_id, request.channel().id());
+      }));
+  v1::Channel wanted = present;
+  CopyFields(request.channel(), fields, wanted);
+  PARLEY_RETURN_IF_ERROR(Prepare(services, wanted));
+  // A change claims what came in unclaimed, which is no proof that the account owns it.
+  const bool claims = present.unclaimed() || NumbersOf(wanted) != NumbersOf(present) ||
+                      wanted.account_sid() != present.account_sid();
+  if (claims && present.state() == v1::Channel::STATE_ACTIVE) {
+    PARLEY_RETURN_IF_ERROR(CheckNumbers(services, call, wanted));
+  }
   auto updated = Write<v1::Channel>(
       services, call, request, [&](pqxx::work& tx) -> absl::StatusOr<v1::Channel> {
         PARLEY_ASSIGN_OR_RETURN(v1::Channel channel, LockChannel(tx, call, request.channel().id()));
         const bool answered = channel.ai().enabled();
         CopyFields(request.channel(), fields, channel);
-        FillDefaults(channel, Defaults(services));
-        PARLEY_RETURN_IF_ERROR(CheckChannel(channel));
+        SettleAutoReplyMode(fields, channel);
+        PARLEY_RETURN_IF_ERROR(Prepare(services, channel));
         if (fields.contains("account_sid")) {
           PARLEY_RETURN_IF_ERROR(ResolveAccount(tx, call, channel));
         }
@@ -267,7 +355,6 @@ absl::StatusOr<v1::Channel> UpdateChannel(Services& services, rpc::CallContext& 
         RecordAudit(tx, call, "channel.update", "channel:" + channel.id(), {{"fields", fields}});
         return store::LoadChannel(tx, call.organization_id, channel.id());
       });
-  const bool moved = fields.contains("phone_number") || fields.contains("account_sid");
   if (updated.ok() && moved) PointNumbers(services, call, *updated);
   return updated;
 }

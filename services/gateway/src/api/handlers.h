@@ -41,6 +41,12 @@ Handler<v1::ConnectTwilioAccountRequest, v1::TwilioAccount> ConnectTwilioAccount
 Handler<v1::ListTwilioAccountsRequest, v1::ListTwilioAccountsResponse> ListTwilioAccounts;
 Handler<v1::GetTwilioAccountRequest, v1::TwilioAccount> GetTwilioAccount;
 
+// account_settings.cc
+Handler<v1::UpdateTwilioAccountRequest, v1::TwilioAccount> UpdateTwilioAccount;
+Handler<v1::SetSecondaryAuthTokenRequest, v1::TwilioAccount> SetSecondaryAuthToken;
+Handler<v1::PromoteSecondaryAuthTokenRequest, v1::TwilioAccount> PromoteSecondaryAuthToken;
+Handler<v1::RemoveSecondaryAuthTokenRequest, v1::TwilioAccount> RemoveSecondaryAuthToken;
+
 // channels.cc
 Handler<v1::CreateChannelRequest, v1::Channel> CreateChannel;
 Handler<v1::ListChannelsRequest, v1::ListChannelsResponse> ListChannels;
@@ -68,6 +74,9 @@ Handler<v1::SendMessageRequest, v1::Message> SendMessage;
 Handler<v1::GetMessageRequest, v1::Message> GetMessage;
 Handler<v1::ListMessagesRequest, v1::ListMessagesResponse> ListMessages;
 Handler<v1::SimulateInboundMessageRequest, v1::Message> SimulateInboundMessage;
+
+// erase.cc
+Handler<v1::EraseMessageRequest, v1::Message> EraseMessage;
 
 // delivery.cc
 Handler<v1::ResolveMessageRequest, v1::Message> ResolveMessage;

@@ -111,6 +111,10 @@ void AddMethods(rpc::MethodTable& table, Services& services) {
   add("TwilioAccountService.ConnectTwilioAccount", Access::kAdmin, ConnectTwilioAccount);
   add("TwilioAccountService.ListTwilioAccounts", Access::kViewer, ListTwilioAccounts);
   add("TwilioAccountService.GetTwilioAccount", Access::kViewer, GetTwilioAccount);
+  add("TwilioAccountService.UpdateTwilioAccount", Access::kAdmin, UpdateTwilioAccount);
+  add("TwilioAccountService.SetSecondaryAuthToken", Access::kAdmin, SetSecondaryAuthToken);
+  add("TwilioAccountService.PromoteSecondaryAuthToken", Access::kAdmin, PromoteSecondaryAuthToken);
+  add("TwilioAccountService.RemoveSecondaryAuthToken", Access::kAdmin, RemoveSecondaryAuthToken);
 
   add("ChannelService.CreateChannel", Access::kAdmin, CreateChannel);
   add("ChannelService.ListChannels", Access::kViewer, ListChannels);
@@ -135,6 +139,7 @@ void AddMethods(rpc::MethodTable& table, Services& services) {
   add("MessageService.GetMessage", Access::kViewer, GetMessage);
   add("MessageService.ListMessages", Access::kViewer, ListMessages);
   add("MessageService.SimulateInboundMessage", Access::kAgent, SimulateInboundMessage);
+  add("MessageService.EraseMessage", Access::kAdmin, EraseMessage);
 
   add("DeliveryService.ResolveMessage", Access::kAgent, ResolveMessage);
   add("DeliveryService.ResolveUnconfirmedMessages", Access::kAdmin, ResolveUnconfirmedMessages);

@@ -16,6 +16,8 @@ struct Options {
   std::string server_url;  // Without a trailing "/".
   std::chrono::seconds session_valid{30 * 24 * 3600};
   bool cookie_secure = false;
+  // In production: public addresses of accounts and channels must be https.
+  bool https_only = false;
   // Whether a new channel's number is pointed at server_url.
   bool configure_webhooks = false;
   // For new channels.

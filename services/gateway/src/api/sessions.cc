@@ -186,8 +186,10 @@ absl::StatusOr<v1::LiveTicket> CreateLiveTicket(Services& services, rpc::CallCon
   *ticket.mutable_expire_time() = store::ToTimestamp(end);
   PARLEY_RETURN_IF_ERROR(InOrganization(services, call, [&](pqxx::work& tx) -> absl::Status {
     tx.exec_params0(
-        "INSERT INTO live_tickets (organization_id, token_hash, expires_at) VALUES ($1, $2, $3)",
-        call.organization_id, crypto::HashToken(ticket.ticket()), FormatTime(end));
+        "INSERT INTO live_tickets (organization_id, token_hash, expires_at, credential)"
+        " VALUES ($1, $2, $3, $4)",
+        call.organization_id, crypto::HashToken(ticket.ticket()), FormatTime(end),
+        TicketCredential(call));
     return absl::OkStatus();
   }));
   return ticket;

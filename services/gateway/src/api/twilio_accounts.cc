@@ -34,7 +34,8 @@ v1::TwilioAccount::Kind ParseKind(std::string_view name) {
 constexpr char kAccountSelect[] =
     "SELECT c.account_sid, c.display_name, c.kind,"
     " (extract(epoch FROM l.created_at) * 1000000)::bigint,"
-    " (extract(epoch FROM c.verified_at) * 1000000)::bigint"
+    " (extract(epoch FROM c.verified_at) * 1000000)::bigint, c.public_url,"
+    " c.sealed_secondary_token IS NOT NULL"
     " FROM account_links l JOIN account_credentials c USING (account_sid)";
 
 v1::TwilioAccount ReadAccount(const pqxx::row& row) {
@@ -44,6 +45,8 @@ v1::TwilioAccount ReadAccount(const pqxx::row& row) {
   account.set_kind(ParseKind(row[2].c_str()));
   *account.mutable_create_time() = store::ToTimestamp(FromMicros(row[3].as<std::int64_t>()));
   *account.mutable_verify_time() = store::ToTimestamp(FromMicros(row[4].as<std::int64_t>()));
+  account.set_public_url(row[5].c_str());
+  account.set_secondary_auth_token_set(row[6].as<bool>());
   return account;
 }
 
@@ -51,29 +54,9 @@ absl::Status AccountNotFound() {
   return NotFound("TWILIO_ACCOUNT_NOT_FOUND", "There is no connected account with this SID.");
 }
 
-absl::StatusOr<v1::TwilioAccount> LoadAccount(pqxx::work& tx, std::string_view organization_id,
-                                              std::string_view account_sid) {
-  const pqxx::result found = tx.exec_params(
-      std::string(kAccountSelect) + " WHERE l.organization_id = $1 AND l.account_sid = $2",
-      std::string(organization_id), std::string(account_sid));
-  if (found.empty()) return AccountNotFound();
-  return ReadAccount(found[0]);
-}
-
 absl::Status NotOwned(std::string_view number) {
   return InvalidArgument("NUMBER_NOT_OWNED", "The account does not own " + std::string(number) +
                                                  "; choose one of its numbers.");
-}
-
-absl::Status CheckOwned(Services& services, const TwilioLogin& login, v1::TwilioAccount::Kind kind,
-                        const std::string& number) {
-  if (number.empty()) return absl::OkStatus();
-  if (kind == v1::TwilioAccount::KIND_TEST) {
-    return number.starts_with(kMagicNumbers) ? absl::OkStatus() : NotOwned(number);
-  }
-  PARLEY_ASSIGN_OR_RETURN(const std::optional<std::string> sid,
-                          services.twilio.FindNumber(login, number));
-  return sid.has_value() ? absl::OkStatus() : NotOwned(number);
 }
 
 // An account with somebody else's messages may be shared only with their consent. Test credentials
@@ -111,21 +94,48 @@ void StoreAccount(pqxx::work& tx, const Services& services, const rpc::CallConte
 
 }  // namespace
 
+absl::StatusOr<v1::TwilioAccount> LoadAccount(pqxx::work& tx, std::string_view organization_id,
+                                              std::string_view account_sid) {
+  const pqxx::result found = tx.exec_params(
+      std::string(kAccountSelect) + " WHERE l.organization_id = $1 AND l.account_sid = $2",
+      std::string(organization_id), std::string(account_sid));
+  if (found.empty()) return AccountNotFound();
+  return ReadAccount(found[0]);
+}
+
+absl::Status CheckOwned(Services& services, const KnownLogin& known, const std::string& number) {
+  if (number.empty()) return absl::OkStatus();
+  if (known.kind == v1::TwilioAccount::KIND_TEST) {
+    return number.starts_with(kMagicNumbers) ? absl::OkStatus() : NotOwned(number);
+  }
+  PARLEY_ASSIGN_OR_RETURN(const std::optional<std::string> sid,
+                          services.twilio.FindNumber(known.login, number));
+  return sid.has_value() ? absl::OkStatus() : NotOwned(number);
+}
+
 absl::StatusOr<TwilioLogin> LoadLogin(Services& services, std::string_view organization_id,
                                       std::string_view account_sid) {
+  PARLEY_ASSIGN_OR_RETURN(KnownLogin known, LoadKnownLogin(services, organization_id, account_sid));
+  return std::move(known.login);
+}
+
+absl::StatusOr<KnownLogin> LoadKnownLogin(Services& services, std::string_view organization_id,
+                                          std::string_view account_sid) {
   std::string sealed;
+  v1::TwilioAccount::Kind kind = v1::TwilioAccount::KIND_UNSPECIFIED;
   PARLEY_RETURN_IF_ERROR(services.worker.Transact([&](pqxx::work& tx) -> absl::Status {
     const pqxx::result found = tx.exec_params(
-        "SELECT c.sealed_auth_token FROM account_credentials c JOIN account_links l"
+        "SELECT c.sealed_auth_token, c.kind FROM account_credentials c JOIN account_links l"
         " USING (account_sid) WHERE l.organization_id = $1 AND c.account_sid = $2",
         std::string(organization_id), std::string(account_sid));
     if (found.empty()) return AccountNotFound();
     sealed = postgres::FromBytea(found[0][0].c_str());
+    kind = ParseKind(found[0][1].c_str());
     return absl::OkStatus();
   }));
   PARLEY_ASSIGN_OR_RETURN(Secret auth_token,
                           services.master_keys.Open(sealed, {crypto::kTwilioToken, account_sid}));
-  return TwilioLogin{std::string(account_sid), std::move(auth_token)};
+  return KnownLogin{{std::string(account_sid), std::move(auth_token)}, kind};
 }
 
 absl::Status PointNumberHere(Services& services, const TwilioLogin& login,
@@ -149,7 +159,7 @@ absl::StatusOr<v1::TwilioAccount> ConnectTwilioAccount(
   const TwilioLogin login{request.account_sid(), Secret(request.auth_token())};
   // Asked before any transaction: Twilio may take seconds.
   PARLEY_ASSIGN_OR_RETURN(const TwilioAccountFacts facts, services.twilio.Check(login));
-  PARLEY_RETURN_IF_ERROR(CheckOwned(services, login, facts.kind, request.phone_number()));
+  PARLEY_RETURN_IF_ERROR(CheckOwned(services, {login, facts.kind}, request.phone_number()));
   return Write<v1::TwilioAccount>(
       services, call, request, [&](pqxx::work& tx) -> absl::StatusOr<v1::TwilioAccount> {
         AsWorker worker(tx);

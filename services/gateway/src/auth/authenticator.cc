@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::size_t kCredentialBytesMax = 512;
 constexpr std::size_t kUuidChars = 36;
+constexpr std::string_view kOfApiKey = "api_key";
+constexpr std::string_view kOfSession = "session";
 
 absl::Status Invalid() {
   return ErrorStatus(absl::StatusCode::kUnauthenticated, "CREDENTIAL_INVALID",
@@ -61,17 +63,40 @@ absl::Status Authenticator::AuthenticateApiKey(rpc::CallContext& call) const {
   });
 }
 
-absl::StatusOr<std::string> Authenticator::TakeLiveTicket(std::string_view ticket) const {
+absl::StatusOr<Authenticator::TicketOwner> Authenticator::TakeLiveTicket(
+    std::string_view ticket) const {
   const std::string organization_id(ticket.substr(0, kUuidChars));
   if (ticket.size() > kCredentialBytesMax || !IsUuid(organization_id)) return InvalidTicket();
-  return worker_.Read<std::string>([&](pqxx::work& tx) -> absl::StatusOr<std::string> {
+  return worker_.Read<TicketOwner>([&](pqxx::work& tx) -> absl::StatusOr<TicketOwner> {
     const pqxx::result taken = tx.exec_params(
         "DELETE FROM live_tickets WHERE organization_id = $1 AND token_hash = $2"
-        " RETURNING expires_at > now()",
+        " RETURNING expires_at > now(), credential",
         organization_id, crypto::HashToken(ticket));
     if (taken.empty() || !taken[0][0].as<bool>()) return InvalidTicket();
-    return organization_id;
+    return TicketOwner{organization_id, taken[0][1].c_str()};
   });
+}
+
+absl::StatusOr<std::string> Authenticator::CheckTicketCredential(
+    std::string_view credential) const {
+  const auto colon = credential.find(':');
+  if (colon == std::string_view::npos) return Invalid();
+  const bool is_key = credential.substr(0, colon) == kOfApiKey;
+  return worker_.Read<std::string>([&](pqxx::work& tx) -> absl::StatusOr<std::string> {
+    const pqxx::result found = tx.exec_params(
+        is_key ? "SELECT organization_id FROM api_keys WHERE id::text = $1 AND revoked_at IS NULL"
+               : "SELECT s.organization_id FROM sessions s JOIN memberships m"
+                 " ON m.organization_id = s.organization_id AND m.user_id = s.user_id"
+                 " WHERE s.token_hash = $1 AND s.expires_at > now()",
+        std::string(credential.substr(colon + 1)));
+    if (found.empty()) return Invalid();
+    return std::string(found[0][0].c_str());
+  });
+}
+
+std::string TicketCredential(const rpc::CallContext& call) {
+  if (!call.api_key_id.empty()) return std::string(kOfApiKey) + ":" + call.api_key_id;
+  return std::string(kOfSession) + ":" + crypto::HashToken(call.credential);
 }
 
 std::string NewLiveTicket(std::string_view organization_id) {

@@ -28,8 +28,17 @@ class Authenticator {
   // CREDENTIAL_MISSING or CREDENTIAL_INVALID (unknown, expired, revoked); kUnavailable.
   absl::Status Authenticate(rpc::CallContext& call) const;
 
-  // Uses a live ticket up. The organization's id. Errors: kUnauthenticated TICKET_INVALID.
-  absl::StatusOr<std::string> TakeLiveTicket(std::string_view ticket) const;
+  // Uses a live ticket up: whose it is, and what it was made with. Errors: kUnauthenticated
+  // TICKET_INVALID.
+  struct TicketOwner {
+    std::string organization_id;
+    std::string credential;  // As TicketCredential makes it.
+  };
+  absl::StatusOr<TicketOwner> TakeLiveTicket(std::string_view ticket) const;
+
+  // The organization of the session or API key that a ticket was made with, while it is valid.
+  // Errors: kUnauthenticated CREDENTIAL_INVALID; kUnavailable.
+  absl::StatusOr<std::string> CheckTicketCredential(std::string_view credential) const;
 
  private:
   absl::Status AuthenticateSession(rpc::CallContext& call) const;
@@ -37,6 +46,9 @@ class Authenticator {
 
   postgres::Pool& worker_;
 };
+
+// Names the caller's session or API key, without opening it: "session:<hash>", "api_key:<id>".
+std::string TicketCredential(const rpc::CallContext& call);
 
 // A new ticket, which names its organization so that it can be found; its hash is what is stored.
 std::string NewLiveTicket(std::string_view organization_id);

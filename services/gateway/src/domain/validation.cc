@@ -83,6 +83,19 @@ absl::Status CheckUrl(std::string_view field, std::string_view url) {
                  "must be an http or https address of at most 2048 bytes, without a user name.");
 }
 
+absl::Status CheckPublicUrl(std::string_view field, std::string_view url, bool https_only) {
+  if (url.empty()) return absl::OkStatus();
+  PARLEY_RETURN_IF_ERROR(CheckUrl(field, url));
+  const auto parts = twilio::SplitUrl(url);
+  if (parts->has_query || url.find('#') != std::string_view::npos) {
+    return Problem("INVALID_URL", field, "must have neither a query nor a fragment.");
+  }
+  if (https_only && parts->scheme != "https") {
+    return Problem("INVALID_URL", field, "must begin with https:// in production.");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckChosenId(std::string_view field, std::string_view id) {
   if (id.empty() || IsUuid(id)) return absl::OkStatus();
   return Problem("INVALID_ID", field, "must be a UUID, or be left out.");

@@ -23,6 +23,7 @@ inline constexpr std::size_t kEmailMax = 320;
 inline constexpr std::size_t kUrlBytesMax = 2'048;
 inline constexpr std::size_t kPromptMax = 20'000;
 inline constexpr std::size_t kTemplateMax = 1'600;
+inline constexpr std::size_t kGreetingMax = 4'000;  // What Twilio says aloud at once.
 inline constexpr std::size_t kModelMax = 200;
 inline constexpr std::size_t kAiKeyBytesMax = 1'000;
 inline constexpr std::size_t kMediaMax = 10;
@@ -51,6 +52,10 @@ absl::Status CheckEmailOrEmpty(std::string_view field, std::string_view email);
 
 // An http or https URL with a host and without a user. Reason: INVALID_URL.
 absl::Status CheckUrl(std::string_view field, std::string_view url);
+
+// A public address that webhooks come to: as CheckUrl, without query and fragment, and https where
+// `https_only`. Empty is fine. Reason: INVALID_URL.
+absl::Status CheckPublicUrl(std::string_view field, std::string_view url, bool https_only);
 
 // A UUID, or empty. Reason: INVALID_ID.
 absl::Status CheckChosenId(std::string_view field, std::string_view id);

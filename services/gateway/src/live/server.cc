@@ -147,7 +147,7 @@ class Server::Impl::Session : public std::enable_shared_from_this<Session> {
   void RespondPreflight();
   void Respond(int status, std::string body,
                std::vector<std::pair<std::string, std::string>> headers);
-  void OnAuthorized(absl::StatusOr<std::string> organization_id);
+  void OnAuthorized(absl::StatusOr<Admission> admission);
   void ReadStored();
   void WatchForEnd();
   void Queue(Frame frame) {
@@ -235,8 +235,8 @@ void Server::Impl::Session::OnRequest(beast::error_code error) {
   }
   stream_.expires_never();
   server_.Block([this, credential = credential_] { return server_.authorize_(credential); },
-                [self = shared_from_this()](absl::StatusOr<std::string> organization_id) {
-                  self->OnAuthorized(std::move(organization_id));
+                [self = shared_from_this()](absl::StatusOr<Admission> admission) {
+                  self->OnAuthorized(std::move(admission));
                 });
 }
 
@@ -272,9 +272,12 @@ void Server::Impl::Session::Respond(int status, std::string body,
                     [self = shared_from_this()](beast::error_code, std::size_t) { self->Close(); });
 }
 
-void Server::Impl::Session::OnAuthorized(absl::StatusOr<std::string> organization_id) {
+void Server::Impl::Session::OnAuthorized(absl::StatusOr<Admission> admission) {
   if (closed_ || server_.stopping_) return Close();
-  if (!organization_id.ok()) return Reject(organization_id.status());
+  if (!admission.ok()) return Reject(admission.status());
+  if (!credential_.ticket.empty()) {
+    credential_ = {.behind_ticket = std::move(admission->behind_ticket)};
+  }
   checked_at_ = steady_clock::now();
   streaming_ = true;
   response_ =
@@ -292,7 +295,7 @@ void Server::Impl::Session::OnAuthorized(absl::StatusOr<std::string> organizatio
   static const Frame hello = std::make_shared<const std::string>(": live\nretry: 1000\n\n");
   Queue(hello);
   WatchForEnd();
-  topic_ = server_.TopicOf(*organization_id);
+  topic_ = server_.TopicOf(admission->organization_id);
   topic_->sessions.insert(shared_from_this());
   sent_ = -1;  // Set by the first Pump, once the topic is ready.
   Pump();
@@ -387,22 +390,19 @@ void Server::Impl::Session::OnTick(steady_clock::time_point now) {
     Queue(heartbeat);
     WriteQueued();
   }
-  if (!rechecking_ && credential_.ticket.empty() &&
-      now - checked_at_ >= server_.options_.recheck_every) {
-    Recheck();
-  }
+  if (!rechecking_ && now - checked_at_ >= server_.options_.recheck_every) Recheck();
 }
 
 // A session that was logged out and a key that was revoked end here too.
 void Server::Impl::Session::Recheck() {
   rechecking_ = true;
   server_.Block([this, credential = credential_] { return server_.authorize_(credential); },
-                [self = shared_from_this()](const absl::StatusOr<std::string>& organization_id) {
+                [self = shared_from_this()](const absl::StatusOr<Admission>& admission) {
                   self->rechecking_ = false;
                   self->checked_at_ = steady_clock::now();
-                  const bool revoked = organization_id.ok()
-                                           ? *organization_id != self->topic_->organization_id
-                                           : !IsRetryable(organization_id.status());
+                  const bool revoked =
+                      admission.ok() ? admission->organization_id != self->topic_->organization_id
+                                     : !IsRetryable(admission.status());
                   if (revoked) self->Close();
                 });
 }

@@ -38,16 +38,26 @@ struct ServerOptions {
   std::chrono::milliseconds recheck_every{60'000};  // Whether the credential still holds.
 };
 
-// What a client showed; exactly one is set.
+// What a client showed; exactly one of token, ticket and behind_ticket is set.
 struct Credential {
   std::string token;  // Bearer, or the session cookie of a page that may use it.
   bool from_cookie = false;
-  std::string ticket;  // Works once.
+  std::string ticket;         // Works once.
+  std::string behind_ticket;  // What was behind it: Admission::behind_ticket.
+};
+
+// Who may listen.
+struct Admission {
+  // Implicit: most credentials are asked for again as they are.
+  Admission(std::string organization) : organization_id(std::move(organization)) {}  // NOLINT
+  std::string organization_id;
+  // Of a ticket: what it was made with, to be asked for from then on.
+  std::string behind_ticket;
 };
 
 // The organization that the credential is for. Blocking; called from two threads. Errors:
 // kUnauthenticated, kUnavailable.
-using Authorize = std::function<absl::StatusOr<std::string>(const Credential& credential)>;
+using Authorize = std::function<absl::StatusOr<Admission>(const Credential& credential)>;
 
 class Server {
  public:

@@ -78,7 +78,7 @@ void FillTwiml(const pqxx::row& row, TwimlSettings& twiml) {
 absl::Status PutAccount(pqxx::work& tx, std::string_view account_sid, const DirectoryKeys& keys) {
   const std::string sid(account_sid);
   const pqxx::result rows = tx.exec_params(
-      "SELECT a.sealed_auth_token, a.kind, a.public_url, "
+      "SELECT a.sealed_auth_token, a.kind, a.public_url, a.sealed_secondary_token, "
       "(SELECT coalesce(array_agg(l.organization_id ORDER BY l.created_at, l.organization_id), "
       "'{}') FROM account_links l WHERE l.account_sid = a.account_sid) "
       "FROM account_credentials a WHERE a.account_sid = $1 FOR UPDATE",
@@ -96,7 +96,12 @@ absl::Status PutAccount(pqxx::work& tx, std::string_view account_sid, const Dire
   account.set_sealed_auth_token(keys.directory->Seal(token, context));
   account.set_test_credentials(std::string_view(row[1].c_str()) == "test");
   account.set_public_url(row[2].c_str());
-  for (const std::string& id : postgres::ParseArray(row[3].c_str())) {
+  if (!row[3].is_null()) {
+    PARLEY_ASSIGN_OR_RETURN(const Secret secondary,
+                            keys.master->Open(postgres::FromBytea(row[3].c_str()), context));
+    account.set_sealed_secondary_token(keys.directory->Seal(secondary, context));
+  }
+  for (const std::string& id : postgres::ParseArray(row[4].c_str())) {
     account.add_organization_ids(id);
   }
   account.set_removed(account.organization_ids().empty());

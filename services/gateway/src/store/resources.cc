@@ -91,12 +91,42 @@ const char kChannelSelect[] =
     "SELECT ch.id, ch.display_name, ch.phone_number, ch.whatsapp_number, ch.media, "
     "ch.account_sid, ch.ai_enabled, ch.ai_delay_ms, ch.ai_provider, ch.ai_base_url, ch.ai_model, "
     "ch.ai_system_prompt, ch.ai_sealed_key IS NOT NULL, ch.auto_reply, ch.voice_greeting, "
-    "ch.deleted_at IS NOT NULL, " MICROS("ch.created_at") ", ch.unclaimed FROM channels ch";
+    "ch.deleted_at IS NOT NULL, " MICROS("ch.created_at") ", ch.unclaimed, ch.auto_reply_mode, "
+    "ch.office_time_zone, ch.office_hours, ch.voice_language, ch.voice_name, ch.voice_action, "
+    "ch.forward_number, ch.voicemail_seconds_max, ch.public_url FROM channels ch";
 
 const char kContactSelect[] =
     "SELECT k.id, k.display_name, k.phone_number, k.email, "
     "is_opted_out(k.organization_id, k.phone_number, ''), " MICROS(
         "k.created_at") " FROM contacts k";
+
+namespace {
+
+v1::AutoReplyMode ParseAutoReplyMode(const std::string& name) {
+  if (name == "always") return v1::AUTO_REPLY_MODE_ALWAYS;
+  if (name == "out_of_hours") return v1::AUTO_REPLY_MODE_OUT_OF_HOURS;
+  if (name == "first_message") return v1::AUTO_REPLY_MODE_FIRST_MESSAGE;
+  return v1::AUTO_REPLY_MODE_OFF;
+}
+
+v1::ChannelVoice::Action ParseVoiceAction(const std::string& name) {
+  if (name == "voicemail") return v1::ChannelVoice::ACTION_VOICEMAIL;
+  if (name == "forward") return v1::ChannelVoice::ACTION_FORWARD;
+  return v1::ChannelVoice::ACTION_NONE;
+}
+
+void ReadOfficeHours(const char* json, v1::OfficeHours& hours) {
+  const auto parsed = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
+  if (!parsed.is_array()) return;
+  for (const auto& one : parsed) {
+    v1::OfficeHours::Interval& interval = *hours.add_intervals();
+    interval.set_weekday(one.value("weekday", 0));
+    interval.set_from_minute(one.value("from_minute", 0));
+    interval.set_to_minute(one.value("to_minute", 0));
+  }
+}
+
+}  // namespace
 
 v1::Message ReadMessage(const pqxx::row& row, int first_column) {
   int at = first_column;
@@ -198,6 +228,17 @@ v1::Channel ReadChannel(const pqxx::row& row, int first_column) {
   channel.set_voice_greeting(Text(row, at++));
   channel.set_state(Flag(row, at++) ? v1::Channel::STATE_DELETED : v1::Channel::STATE_ACTIVE);
   *channel.mutable_create_time() = When(row, at++);
+  channel.set_unclaimed(Flag(row, at++));
+  channel.set_auto_reply_mode(ParseAutoReplyMode(Text(row, at++)));
+  channel.mutable_office_hours()->set_time_zone(Text(row, at++));
+  ReadOfficeHours(row[at++].c_str(), *channel.mutable_office_hours());
+  v1::ChannelVoice& voice = *channel.mutable_voice();
+  voice.set_language(Text(row, at++));
+  voice.set_voice_name(Text(row, at++));
+  voice.set_action(ParseVoiceAction(Text(row, at++)));
+  voice.set_forward_number(Text(row, at++));
+  voice.set_voicemail_seconds_max(Integer32(row, at++));
+  channel.set_public_url(Text(row, at++));
   return channel;
 }
 

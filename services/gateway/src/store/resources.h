@@ -37,7 +37,7 @@ v1::Conversation ReadConversation(const pqxx::row& row, int first_column = 0);
 
 // FROM channels ch. The AI's key is never read; `api_key_set` says whether there is one.
 extern const char kChannelSelect[];
-inline constexpr int kChannelColumns = 18;
+inline constexpr int kChannelColumns = 27;
 v1::Channel ReadChannel(const pqxx::row& row, int first_column = 0);
 
 // FROM contacts k.
