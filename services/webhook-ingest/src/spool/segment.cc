@@ -14,14 +14,14 @@ namespace {
 // 0xFF occurs in no UTF-8 text, so a text never looks like a record's beginning.
 constexpr std::string_view kMarker = "\xffPSR";
 constexpr std::string_view kMagic = "PRLSPOOL";
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;  // 1 had the header once.
 constexpr std::size_t kLengthBytes = 4;
 constexpr std::size_t kCrcBytes = 4;
 // Marker, length, CRC; then sequence, time, topic and the lengths of three texts.
 constexpr std::size_t kFrameBytes = 4 + kLengthBytes + kCrcBytes;
 constexpr std::size_t kFixedBytes = 8 + 8 + 1 + 3 * 2;
 // Magic, version, first sequence, salt, CRC.
-static_assert(kSegmentHeaderBytes == kMagic.size() + 4 + 8 + 8 + kCrcBytes);
+static_assert(kHeaderCopyBytes == kMagic.size() + 4 + 8 + 8 + kCrcBytes);
 static_assert(kSpoolRecordBytesMax < std::numeric_limits<std::uint32_t>::max());
 
 template <class Integer>
@@ -110,26 +110,30 @@ std::string EncodeSegmentHeader(const SegmentHeader& header) {
   Put(header.first_sequence, out);
   Put(header.salt, out);
   Put(Crc(0, {}, out), out);
-  return out;
+  return out + out;
 }
 
 absl::StatusOr<SegmentHeader> DecodeSegmentHeader(std::string_view file) {
   const absl::Status damaged = ErrorStatus(absl::StatusCode::kDataLoss, "SPOOL_HEADER",
                                            "This is no segment of a spool, or its beginning is "
                                            "damaged.");
-  if (file.size() < kSegmentHeaderBytes || !file.starts_with(kMagic)) return damaged;
-  const std::string_view checked = file.substr(0, kSegmentHeaderBytes - kCrcBytes);
-  std::string_view rest = file.substr(kMagic.size());
-  const auto version = Take<std::uint32_t>(rest);
-  SegmentHeader header;
-  header.first_sequence = Take<std::uint64_t>(rest);
-  header.salt = Take<std::uint64_t>(rest);
-  if (Take<std::uint32_t>(rest) != Crc(0, {}, checked)) return damaged;
-  if (version != kVersion) {
-    return FailedPrecondition("SPOOL_VERSION",
-                              "A newer Parley wrote this segment; let that version replay it.");
+  if (file.size() < kSegmentHeaderBytes) return damaged;
+  for (const std::size_t at : {std::size_t{0}, kHeaderCopyBytes}) {
+    const std::string_view copy = file.substr(at, kHeaderCopyBytes);
+    if (!copy.starts_with(kMagic)) continue;
+    std::string_view rest = copy.substr(kMagic.size());
+    const auto version = Take<std::uint32_t>(rest);
+    SegmentHeader header;
+    header.first_sequence = Take<std::uint64_t>(rest);
+    header.salt = Take<std::uint64_t>(rest);
+    const std::string_view checked = copy.substr(0, kHeaderCopyBytes - kCrcBytes);
+    if (Take<std::uint32_t>(rest) != Crc(0, {}, checked)) continue;
+    if (version == kVersion) return header;
+    return FailedPrecondition(
+        "SPOOL_VERSION",
+        "Another version of Parley wrote this segment; let that version replay it.");
   }
-  return header;
+  return damaged;
 }
 
 std::size_t EncodedBytes(const SpoolRecord& record) {
@@ -196,6 +200,7 @@ SegmentScan ScanSegment(std::string_view file,
   if (!header.ok()) return scan;
   scan.first_sequence = header->first_sequence;
   scan.good_bytes = kSegmentHeaderBytes;
+  if (!file.starts_with(EncodeSegmentHeader(*header))) scan.damaged_bytes = kHeaderCopyBytes;
   std::uint64_t after = header->first_sequence == 0 ? 0 : header->first_sequence - 1;
   while (scan.good_bytes < file.size()) {
     std::string_view rest = file.substr(scan.good_bytes);

@@ -1,9 +1,10 @@
 // The spool's file format. Pure: bytes in, bytes out.
 //
-// A segment is a header and then records, each with a marker, its length and a CRC-32 that covers
-// length and content. Records that were acknowledged are never torn; what a crash may leave is a
-// last record that nobody was promised, so whoever reads a segment stops there. Bytes that a broken
-// disk changed are stepped over: the next good record is looked for.
+// A segment is a header, written twice because no record can be read without it, and then records,
+// each with a marker, its length and a CRC-32 that covers length and content. Records that were
+// acknowledged are never torn; what a crash may leave is a last record that nobody was promised, so
+// whoever reads a segment stops there. Bytes that a broken disk changed are stepped over: the next
+// good record is looked for.
 //
 // The CRC begins with the segment's salt, which nobody outside knows: a customer's text cannot
 // contain what would pass for a record.
@@ -22,7 +23,8 @@
 
 namespace parley::ingest {
 
-inline constexpr std::size_t kSegmentHeaderBytes = 32;
+inline constexpr std::size_t kHeaderCopyBytes = 32;
+inline constexpr std::size_t kSegmentHeaderBytes = 2 * kHeaderCopyBytes;
 // One record with all that surrounds it. Kafka takes no more either; a webhook of 64 KiB becomes
 // about 200 KiB at most.
 inline constexpr std::size_t kSpoolRecordBytesMax = 1 << 20;
@@ -45,8 +47,8 @@ struct SpoolRecord {
 
 std::string EncodeSegmentHeader(const SegmentHeader& header);
 
-// Errors: kDataLoss SPOOL_HEADER (no segment, or a torn one); kFailedPrecondition SPOOL_VERSION (a
-// newer Parley wrote it).
+// One good copy is enough. Errors: kDataLoss SPOOL_HEADER (no segment, or a torn one);
+// kFailedPrecondition SPOOL_VERSION (another version of Parley wrote it).
 absl::StatusOr<SegmentHeader> DecodeSegmentHeader(std::string_view file);
 
 // What AppendRecord will add.
@@ -78,9 +80,10 @@ struct SegmentScan {
   std::uint64_t first_sequence = 0;
   std::uint64_t last_sequence = 0;  // 0: no record.
   std::uint64_t records = 0;
-  std::size_t good_bytes = 0;     // Up to the end of the last whole record.
-  std::size_t damaged_bytes = 0;  // Before that, in places that had to be stepped over.
-  std::size_t torn_bytes = 0;     // Behind it.
+  std::size_t good_bytes = 0;  // Up to the end of the last whole record.
+  // Before that: a copy of the header, and places that had to be stepped over.
+  std::size_t damaged_bytes = 0;
+  std::size_t torn_bytes = 0;  // Behind it.
 };
 
 // Reads a whole segment, whatever its bytes are, and never beyond them. `visit` sees each whole

@@ -133,6 +133,20 @@ TEST_F(InspectTest, VerifyFindsDamage) {
   EXPECT_EQ(spool_->records(), 2u);
 }
 
+TEST_F(InspectTest, ADamagedHeaderHidesNothing) {
+  spool_.reset();
+  {
+    std::fstream file(folder_ + "/" + Inspect().segments[0].name,
+                      std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(20);  // The salt.
+    file.put('\x7f').put('\x01');
+  }
+  EXPECT_EQ(Command({"verify"}).code, 1);
+  EXPECT_THAT(Command({"show", "--reveal"}).output, HasSubstr("secret one"));
+  spool_ = *Spool::Open({.folder = folder_}, SystemFiles(), SystemClock());
+  EXPECT_EQ(spool_->records(), 3u);
+}
+
 TEST_F(InspectTest, WrongArgumentsAndFoldersAreErrors) {
   testing::internal::CaptureStderr();
   EXPECT_NE(Command({"delete"}).code, 0);

@@ -95,13 +95,25 @@ TEST(Segment, AnyFlippedBitLosesItsRecordAlone) {
   }
 }
 
-TEST(Segment, ADamagedHeaderIsNoSegment) {
-  const std::string file = Segment({Record(1, "one")});
+TEST(Segment, ABitOfTheHeaderLosesNothing) {
+  const std::string file = Segment({Record(1, "one"), Record(2, "two")});
   for (std::size_t bit = 0; bit < kSegmentHeaderBytes * 8; ++bit) {
     std::string damaged = file;
     damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << (bit % 8)));
-    EXPECT_FALSE(ScanSegment(damaged).header.ok()) << bit;
+    SegmentScan scan;
+    EXPECT_EQ(Values(damaged, scan), (std::vector<std::string>{"one", "two"})) << bit;
+    EXPECT_EQ(scan.damaged_bytes, kHeaderCopyBytes) << bit;
+    EXPECT_EQ(scan.good_bytes, file.size()) << bit;
   }
+}
+
+TEST(Segment, WithoutAWholeHeaderItIsNoSegment) {
+  const std::string file = Segment({Record(1, "one")});
+  std::string damaged = file;
+  for (const std::size_t copy : {std::size_t{0}, kHeaderCopyBytes}) {
+    damaged[copy + 20] = static_cast<char>(~damaged[copy + 20]);
+  }
+  EXPECT_TRUE(absl::IsDataLoss(ScanSegment(damaged).header));
   for (std::size_t bytes = 0; bytes < kSegmentHeaderBytes; ++bytes) {
     EXPECT_TRUE(absl::IsDataLoss(ScanSegment(file.substr(0, bytes)).header)) << bytes;
   }

@@ -104,7 +104,7 @@ TEST_F(SpoolTest, ManyThreadsShareASync) {
 }
 
 TEST_F(SpoolTest, ReplayedSegmentsAreDeletedAndTheRestResumes) {
-  auto spool = Open({.segment_bytes = 200});
+  auto spool = Open({.segment_bytes = 232});
   for (int i = 0; i < 9; ++i) {
     ASSERT_TRUE(Append(*spool, std::to_string(i % 3), std::to_string(i)).ok());
   }
