@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -39,12 +40,19 @@ void Print(const Json& json) {
   std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
 }
 
-// Keys are SIDs and numbers with "/" between them.
+// "AC" or the like and 32 hexadecimal digits.
+bool IsSid(std::string_view text) {
+  return text.size() == 34 && std::isupper(static_cast<unsigned char>(text[0])) != 0 &&
+         std::isupper(static_cast<unsigned char>(text[1])) != 0 &&
+         text.find_first_not_of("0123456789abcdef", 2) == std::string_view::npos;
+}
+
+// Keys are SIDs, numbers and other addresses ("whatsapp:+1…", a name) with "/" between them.
 std::string MaskKey(std::string_view key) {
   std::string masked;
   for (const std::string_view part : Split(key, '/')) {
     if (!masked.empty()) masked += '/';
-    masked += part.starts_with('+') ? MaskNumber(part) : std::string(part);
+    masked += IsSid(part) ? std::string(part) : MaskNumber(part);
   }
   return masked;
 }
