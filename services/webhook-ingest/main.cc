@@ -66,7 +66,7 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
                        .proxies = proxies});
   RegisterRoutes(
       server.routes(), pipeline,
-      {.directory = [&] { return feed->Ready(); }, .kafka = [&] { return publisher.Health(); }},
+      {.directory = [&] { return feed->Ready(); }, .durable = [&] { return publisher.Health(); }},
       proxies, SystemClock());
   http::AdminServer admin(config.bind_address, config.admin_port,
                           {{"directory", [&] { return feed->Ready(); }},

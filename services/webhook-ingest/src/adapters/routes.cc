@@ -1,5 +1,7 @@
 #include "adapters/routes.h"
 
+#include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -43,9 +45,9 @@ constexpr Route kRoutes[] = {
 
 struct KindMetrics {
   explicit KindMetrics(const char* kind)
-      : acknowledged(telemetry::Counter("parley_webhook_ingest_acknowledged_total",
-                                        "Webhooks answered 2xx: each is durable in Kafka.",
-                                        {{"kind", kind}})),
+      : acknowledged(telemetry::Counter(
+            "parley_webhook_ingest_acknowledged_total",
+            "Webhooks answered 2xx: each is durable, in Kafka or in the spool.", {{"kind", kind}})),
         latency(telemetry::LatencyHistogram(
             "parley_webhook_ingest_latency_seconds",
             "From the request's head to its answer. Twilio gives up after 15 s; if it grows, "
@@ -100,16 +102,35 @@ void Respond(const Route& route, const Refusal& refusal, httplib::Response& resp
 void CountRefusal(const Route& route, const std::string& reason, int http_status) {
   telemetry::Counter("parley_webhook_ingest_refused_total",
                      "Webhooks not taken, by reason. SIGNATURE_MISMATCH: SERVER_URL or a token is "
-                     "wrong; NOT_DURABLE: Kafka is away; UNKNOWN_ACCOUNT: nobody connected it.",
+                     "wrong; NOT_DURABLE: neither Kafka nor the spool takes it; UNKNOWN_ACCOUNT: "
+                     "nobody connected it.",
                      {{"reason", reason}})
       .Increment();
   telemetry::Info("refused", {{"path", route.path}, {"reason", reason}, {"status", http_status}});
+}
+
+void RefuseMethod(const Route& route, httplib::Response& response) {
+  const Refusal refusal{kMethodNotAllowed, "METHOD_NOT_ALLOWED", "Use GET or POST."};
+  response.set_header("Allow", "GET, POST");
+  Respond(route, refusal, response);
+  CountRefusal(route, refusal.reason, refusal.http_status);
 }
 
 // A header's value without copying it; empty if absent.
 std::string_view Header(const httplib::Request& request, const char* name) {
   const auto found = request.headers.find(name);
   return found == request.headers.end() ? std::string_view() : std::string_view(found->second);
+}
+
+// All lines of a header as the one list that they are; each proxy may add a line of its own.
+std::string Lines(const httplib::Request& request, const char* name) {
+  std::string joined;
+  const auto [begin, end] = request.headers.equal_range(name);
+  for (auto line = begin; line != end; ++line) {
+    if (line != begin) joined += ',';
+    joined += line->second;
+  }
+  return joined;
 }
 
 class Handler {
@@ -145,9 +166,7 @@ class Handler {
 
   void Get(const httplib::Request& request, httplib::Response& response) const {
     if (request.method != "GET") {  // cpp-httplib sends HEAD here too.
-      const Refusal refusal{kMethodNotAllowed, "METHOD_NOT_ALLOWED", "Use GET or POST."};
-      Respond(route_, refusal, response);
-      CountRefusal(route_, refusal.reason, refusal.http_status);
+      RefuseMethod(route_, response);
       return;
     }
     Handle(request, "", clock_.Steady(), response);
@@ -181,14 +200,17 @@ class Handler {
         .body = body,
         .received_at = clock_.Now(),
     };
-    http::Forwarded forwarded =
-        http::ReadForwarded(request.remote_addr,
-                            {.host = Header(request, "Host"),
-                             .forwarded_for = Header(request, "X-Forwarded-For"),
-                             .forwarded_proto = Header(request, "X-Forwarded-Proto"),
-                             .forwarded_host = Header(request, "X-Forwarded-Host"),
-                             .forwarded_port = Header(request, "X-Forwarded-Port")},
-                            proxies_);
+    const std::string forwarded_for = Lines(request, "X-Forwarded-For");
+    const std::string proto = Lines(request, "X-Forwarded-Proto");
+    const std::string host = Lines(request, "X-Forwarded-Host");
+    const std::string port = Lines(request, "X-Forwarded-Port");
+    http::Forwarded forwarded = http::ReadForwarded(request.remote_addr,
+                                                    {.host = Header(request, "Host"),
+                                                     .forwarded_for = forwarded_for,
+                                                     .forwarded_proto = proto,
+                                                     .forwarded_host = host,
+                                                     .forwarded_port = port},
+                                                    proxies_);
     return pipeline_.Handle(route_.kind, webhook,
                             {.remote_address = std::move(forwarded.remote_address),
                              .requested_url = std::move(forwarded.requested_url),
@@ -205,15 +227,16 @@ class Handler {
 
 void RespondHealth(const HealthChecks& health, httplib::Response& response) {
   const absl::Status directory = health.directory();
-  const absl::Status kafka = health.kafka();
+  const absl::Status durable = health.durable();
   const auto show = [](const absl::Status& status) {
     return status.ok() ? std::string("ok") : std::string(status.message());
   };
-  const bool ok = directory.ok() && kafka.ok();
+  const bool ok = directory.ok() && durable.ok();
   response.status = ok ? 200 : kServiceUnavailable;
-  response.set_content(Dump({{"status", ok ? "ok" : "unavailable"},
-                             {"checks", {{"directory", show(directory)}, {"kafka", show(kafka)}}}}),
-                       "application/json");
+  response.set_content(
+      Dump({{"status", ok ? "ok" : "unavailable"},
+            {"checks", {{"directory", show(directory)}, {"durable", show(durable)}}}}),
+      "application/json");
 }
 
 }  // namespace
@@ -243,10 +266,15 @@ void RegisterRoutes(httplib::Server& server, WebhookPipeline& pipeline, HealthCh
                RespondHealth(health, response);
              });
   server.set_error_handler(
-      httplib::Server::Handler([](const httplib::Request&, httplib::Response& response) {
-        if (response.status == 404 && response.body.empty()) {
+      httplib::Server::Handler([](const httplib::Request& request, httplib::Response& response) {
+        if (response.status != 404 || !response.body.empty()) return;
+        const auto* route = std::find_if(std::begin(kRoutes), std::end(kRoutes),
+                                         [&](const Route& r) { return request.path == r.path; });
+        if (route != std::end(kRoutes)) {  // Only another method finds no handler there.
+          RefuseMethod(*route, response);
+        } else {
           response.set_content(R"({"error":{"code":404,"message":"There is no webhook here."}})",
-                               "application/json");
+                               kJson);
         }
       }));
 }

@@ -12,7 +12,7 @@ namespace parley::ingest {
 
 struct HealthChecks {
   std::function<absl::Status()> directory;
-  std::function<absl::Status()> kafka;
+  std::function<absl::Status()> durable;  // Kafka or the spool takes records.
 };
 
 // What bounds a webhook: Twilio's own are far below.

@@ -23,7 +23,7 @@ class RoutesTest : public testing::Test {
     directory_.current = TwoAccounts();
     RegisterRoutes(server_.routes(), pipeline_,
                    {.directory = [this] { return directory_state_; },
-                    .kafka = [this] { return kafka_state_; }},
+                    .durable = [this] { return durable_state_; }},
                    proxies_, SystemClock());
     EXPECT_TRUE(server_.Start().ok());
     client_ = std::make_unique<httplib::Client>("127.0.0.1", server_.port());
@@ -42,7 +42,7 @@ class RoutesTest : public testing::Test {
 
   const http::TrustedProxies proxies_ = *http::TrustedProxies::Parse("127.0.0.1");
   absl::Status directory_state_;
-  absl::Status kafka_state_;
+  absl::Status durable_state_;
   FakeDirectory directory_;
   FakePublisher publisher_;
   WebhookPipeline pipeline_{
@@ -163,6 +163,27 @@ TEST_F(RoutesTest, ATrustedProxySaysWhichAddressWasAskedFor) {
   EXPECT_GE(record.headers_size(), 4);
 }
 
+TEST_F(RoutesTest, ProxiesMayAddLinesInsteadOfLists) {
+  SignedWebhook webhook =
+      SignedPost(kMessageTarget, MessageParams(), kTokenB, "https://tunnel.example.com");
+  const httplib::Headers proxied = {{"X-Twilio-Signature", webhook.signature},
+                                    {"X-Forwarded-Proto", "https"},
+                                    {"X-Forwarded-Proto", "http"},
+                                    {"X-Forwarded-Host", "tunnel.example.com"},
+                                    {"X-Forwarded-Host", "inner"},
+                                    {"X-Forwarded-For", "198.51.100.1"},  // Whatever it says.
+                                    {"X-Forwarded-For", "203.0.113.7"},
+                                    {"X-Forwarded-For", "127.0.0.1"}};
+  EXPECT_EQ(client_->Post(webhook.target, proxied, webhook.body, webhook.content_type)->status,
+            403);
+  ASSERT_EQ(publisher_.tried.size(), 1u);
+  events::v1::QuarantineRecord record;
+  ASSERT_TRUE(record.ParseFromString(publisher_.tried[0].value));
+  EXPECT_EQ(record.remote_address(), "203.0.113.7");
+  EXPECT_THAT(record.tried_urls(),
+              testing::Contains(HasSubstr("https://tunnel.example.com/webhooks/")));
+}
+
 TEST_F(RoutesTest, RefusalsCarryTheirReasonInBothForms) {
   const auto answer = Post(SignedPost(kMessageTarget, MessageParams(), kTokenB));
   ASSERT_TRUE(answer);
@@ -217,7 +238,16 @@ TEST_F(RoutesTest, HugeHeadersAreRefused) {
 
 TEST_F(RoutesTest, OtherMethodsAndPathsAreRefused) {
   EXPECT_EQ(client_->Head(kMessageTarget)->status, 405);
-  EXPECT_EQ(client_->Put(kMessageTarget, "", "text/plain")->status, 404);
+  for (const char* path : {kMessageTarget, "/api/webhooks/sms"}) {
+    for (const auto& answer : {client_->Put(path, "x=1", "text/plain"), client_->Delete(path),
+                               client_->Patch(path, "", "text/plain"), client_->Options(path)}) {
+      ASSERT_TRUE(answer) << path;
+      EXPECT_EQ(answer->status, 405) << path;
+      EXPECT_EQ(answer->get_header_value("Allow"), "GET, POST") << path;
+      EXPECT_THAT(answer->body, HasSubstr("METHOD_NOT_ALLOWED")) << path;
+    }
+  }
+  EXPECT_EQ(client_->Put("/elsewhere", "", "text/plain")->status, 404);
   EXPECT_EQ(client_->Get("/elsewhere")->status, 404);
   EXPECT_TRUE(publisher_.records.empty());
 }
@@ -239,6 +269,7 @@ TEST_F(RoutesTest, HealthNamesWhatIsWrong) {
   answer = client_->Get("/api/webhooks/health");
   EXPECT_EQ(answer->status, 503);
   EXPECT_THAT(answer->body, HasSubstr(R"("directory":"not complete")"));
+  EXPECT_THAT(answer->body, HasSubstr(R"("durable":"ok")"));
 }
 
 }  // namespace
