@@ -103,9 +103,12 @@ class LiveTest : public PipelineTest {
   void Serve() {
     server_ = std::make_unique<live::Server>(
         options_,
-        [this](const live::Credential& credential) -> absl::StatusOr<std::string> {
-          if (credential.token == "good" && !revoked_) return organization_id_;
-          if (credential.ticket == "once") return organization_id_;
+        [this](const live::Credential& credential) -> absl::StatusOr<live::Admission> {
+          live::Admission admission(organization_id_);
+          admission.behind_ticket = "a session";
+          if (credential.ticket == "once") return admission;
+          const bool known = credential.token == "good" || credential.behind_ticket == "a session";
+          if (known && !revoked_) return organization_id_;
           return ErrorStatus(absl::StatusCode::kUnauthenticated, "CREDENTIAL_INVALID", "No.");
         },
         events_, SystemClock());
@@ -308,6 +311,17 @@ TEST_F(LiveTest, ARevokedCredentialEndsItsConnection) {
   Serve();
   const auto client = Connect();
   client->WaitFor(": live");
+  revoked_ = true;
+  EXPECT_TRUE(client->WaitForEnd());
+}
+
+TEST_F(LiveTest, WhatIsBehindATicketEndsItsConnectionToo) {
+  options_.recheck_every = milliseconds(10);
+  Serve();
+  const auto client = Connect("/v1/live?ticket=once&after=0", {});
+  client->WaitFor(": live");
+  Store(1);
+  EXPECT_THAT(client->WaitFor(Mark(1)), HasSubstr(Mark(1))) << "checked again, and still good";
   revoked_ = true;
   EXPECT_TRUE(client->WaitForEnd());
 }
