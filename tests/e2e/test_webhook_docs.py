@@ -55,15 +55,17 @@ EXPECTED = {
     "curl -sS http://127.0.0.1:8080/api/webhooks/health": '"status":"ok"',
     "curl -sS http://127.0.0.1:9101/metrics | grep parley_webhook_ingest": "_directory_",
     "./run logs webhook-ingest": '"event":"started"',
-    "build/release/bin/webhook-ingest spool list --dir .local/webhook-ingest/spool": "",
-    "build/release/bin/webhook-ingest spool show --dir .local/webhook-ingest/spool": "",
-    "build/release/bin/webhook-ingest spool verify --dir .local/webhook-ingest/spool": "",
+    "build/release/bin/webhook-ingest spool list --dir .local/webhook-ingest/spool": "0 records wait; ",
+    "build/release/bin/webhook-ingest spool verify --dir .local/webhook-ingest/spool": "0 records wait; ",
 }
 
 
 @pytest.mark.parametrize("command", commands())
 def test_a_command_of_the_page_does_what_it_says(stack, command):
     answer = run(stack, command)
+    if " spool show " in command:
+        assert answer == ""  # A line for each record that waits; Kafka is up, so none does.
+        return
     if command in EXPECTED:
         assert EXPECTED[command] in answer
         return
