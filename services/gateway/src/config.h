@@ -103,9 +103,10 @@ struct Config {
     v.Field("PARLEY_QUARANTINE_WEBHOOKS", quarantine_webhooks,
             "webhooks kept of each account whose signature did not verify; beyond it the oldest go",
             {1, 1'000'000});
-    v.Field("PARLEY_CATCH_UP_EVERY", catch_up_every,
-            "how often Twilio's list of messages is compared with the store, and at start; 0: never",
-            {0, 86'400'000.0});
+    v.Field(
+        "PARLEY_CATCH_UP_EVERY", catch_up_every,
+        "how often Twilio's list of messages is compared with the store, and at start; 0: never",
+        {0, 86'400'000.0});
     v.Field("PARLEY_CATCH_UP_LEAVE_FOR", catch_up_leave_for,
             "messages younger than this are left to their webhooks", {0, 3'600'000.0});
     v.Field("PARLEY_CATCH_UP_PAGES", catch_up_pages,
