@@ -48,6 +48,9 @@ def run(stack, command: str) -> str:
     return done.stdout
 
 
+SPOOL = "build/release/bin/webhook-ingest spool"
+FOLDER = "--dir .local/webhook-ingest/spool"
+
 # What each command must say; the page may hold no other.
 EXPECTED = {
     "./run doctor": "checks passed",
@@ -55,8 +58,8 @@ EXPECTED = {
     "curl -sS http://127.0.0.1:8080/api/webhooks/health": '"status":"ok"',
     "curl -sS http://127.0.0.1:9101/metrics | grep parley_webhook_ingest": "_directory_",
     "./run logs webhook-ingest": '"event":"started"',
-    "build/release/bin/webhook-ingest spool list --dir .local/webhook-ingest/spool": "0 records wait; ",
-    "build/release/bin/webhook-ingest spool verify --dir .local/webhook-ingest/spool": "0 records wait; ",
+    f"{SPOOL} list {FOLDER}": "\n0 records wait",
+    f"{SPOOL} verify {FOLDER}": "\n0 records wait",
 }
 
 

@@ -54,7 +54,7 @@ class Ingest {
     server_.emplace(http::ServerOptions{.name = "test", .connections_max = 16});
     RegisterRoutes(server_->routes(), *pipeline_,
                    {.directory = [this] { return feed_->Ready(); },
-                    .kafka = [this] { return publisher_->Health(); }},
+                    .durable = [this] { return publisher_->Health(); }},
                    proxies_, SystemClock());
     EXPECT_TRUE(server_->Start().ok());
     client_.emplace("127.0.0.1", server_->port());
@@ -267,9 +267,10 @@ TEST_F(IngestTest, UntilTheDirectoryIsCompleteItAnswers503) {
 
 TEST_F(IngestTest, FollowsTheDirectoryAndPassesByWhatItCannotRead) {
   PublishDirectory();
-  PutDirectory("poison", "\xff\xff not a record");
+  PutDirectory("poison", "\xff\xff old: every reader that starts comes by it");
   Ingest ingest(Brokers(), topic_, folder_, keys_);
   ASSERT_TRUE(Eventually([&] { return ingest.feed().Ready().ok(); }));
+  PutDirectory("poison", "\xff\xff not a record");
   const SignedWebhook old_token =
       SignedPost(kMessageTarget, Message("x", RandomMessage()), kTokenA);
   const SignedWebhook new_token =
@@ -279,7 +280,7 @@ TEST_F(IngestTest, FollowsTheDirectoryAndPassesByWhatItCannotRead) {
   PutDirectory("account", AccountRecord(keys_, account_, kTokenB, 2).SerializeAsString());
   EXPECT_TRUE(Eventually([&] { return ingest.Post(new_token)->status == 200; }));
   EXPECT_EQ(ingest.Post(old_token)->status, 403);
-  // The unreadable record is kept for people to look at.
+  // The unreadable record that came meanwhile is kept for people to look at.
   const auto reader = *kafka::LogReader::Create({.brokers = Brokers(),
                                                  .client_id = "ingest-test-reader",
                                                  .topic = topic_ + kafka::kDeadLetterSuffix});

@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <thread>
-
 #include "libs/base/status.h"
 #include "libs/telemetry/metrics.h"
 
@@ -25,17 +23,6 @@ TEST(Circuit, OpensWithAFailureAndClosesWithAnAcknowledgement) {
   circuit.Acknowledged();
   EXPECT_FALSE(circuit.IsOpen());
   EXPECT_EQ(Away(), 0);
-}
-
-TEST(Circuit, TheGaugeTellsTheLastChange) {
-  Circuit circuit;
-  for (int round = 0; round < 2'000; ++round) {
-    {
-      const std::jthread closes([&] { circuit.Acknowledged(); });
-      circuit.Failed(Unavailable("KAFKA_TIMEOUT", "told to"));
-    }
-    ASSERT_EQ(Away(), circuit.IsOpen() ? 1 : 0) << round;
-  }
 }
 
 }  // namespace
