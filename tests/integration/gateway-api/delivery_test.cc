@@ -20,7 +20,8 @@ class DeliveryApiTest : public GatewayTest {
     gateway.Query(
         "UPDATE messages SET status = 'unconfirmed', status_at = now(), unconfirmed_at = now(),"
         " attempt = 1, result_version = 2, emit_again_at = NULL, refuted = $3,"
-        " findings = '[{\"kind\":2,\"at\":1,\"looks\":1}]' WHERE organization_id = $1 AND id = $2",
+        " findings = jsonb_build_array(jsonb_build_object('kind', CASE WHEN $3::boolean THEN 2"
+        " ELSE 1 END, 'at', 1, 'looks', 1))::text WHERE organization_id = $1 AND id = $2",
         {tenant.organization_id, id, refuted ? "t" : "f"});
     return id;
   }

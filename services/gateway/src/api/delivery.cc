@@ -58,7 +58,7 @@ constexpr char kFilterSql[] =
 int CountOf(pqxx::work& tx, const Filter& filter) {
   return tx
       .exec_params1(std::string("SELECT count(*) FROM (SELECT FROM messages m WHERE") + kFilterSql +
-                        " LIMIT " + std::to_string(kCountMax) + ") some",
+                        " LIMIT " + std::to_string(kCountMax) + ") bounded",
                     filter.organization_id, filter.channel_id, filter.start, filter.end,
                     filter.only_refuted)[0]
       .as<int>();
