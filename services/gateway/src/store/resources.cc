@@ -15,7 +15,7 @@
   "m.body, m.media, m.status, " MICROS("m.status_at") ", m.error_code, m.error_message, "       \
   "m.simulated, m.from_number, m.to_number, m.message_sid, m.call_sid, "                        \
   MICROS("m.received_at") ", m.late, m.segments, m.recovered, m.call_status, m.call_seconds, "    \
-  "m.price, m.price_unit, " MICROS("m.erased_at") ", m.findings, " MICROS("m.look_again_at")        \
+  "m.price, m.price_unit, " MICROS("m.erased_at") ", m.findings, " MICROS("m.look_again_at") \
   ", " MICROS("m.send_at") ", m.copies"
 
 namespace parley::gateway::store {
