@@ -264,10 +264,10 @@ absl::Status Serve(const Config& config, const std::set<Role>& roles) {
     checks.push_back({"kafka", [&] { return pipelines->PingKafka(); }});
   }
   http::AdminServer admin(config.bind_address, config.admin_port, std::move(checks));
-  PARLEY_RETURN_IF_ERROR(admin.Start());
   if (pipelines != nullptr) PARLEY_RETURN_IF_ERROR(pipelines->Start());
   if (live != nullptr) PARLEY_RETURN_IF_ERROR(live->Start());
   if (api_server != nullptr) PARLEY_RETURN_IF_ERROR(api_server->Start());
+  PARLEY_RETURN_IF_ERROR(admin.Start());  // Last: whoever is told "ready" may call at once.
   telemetry::Info("started", {{"server_url", config.server_url}});
 
   shutdown.Wait();

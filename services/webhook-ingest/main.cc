@@ -71,8 +71,8 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   http::AdminServer admin(config.bind_address, config.admin_port,
                           {{"directory", [&] { return feed->Ready(); }},
                            {"durable", [&] { return publisher.Health(); }}});
-  PARLEY_RETURN_IF_ERROR(admin.Start());
   PARLEY_RETURN_IF_ERROR(server.Start());
+  PARLEY_RETURN_IF_ERROR(admin.Start());  // Last: whoever is told "ready" may call at once.
   telemetry::Info("started", {{"server_url", server_url}});
 
   while (config.insecure_webhooks && !shutdown.token().stop_requested()) {

@@ -1,8 +1,9 @@
 """A send whose answer was lost: evidence settles it, or a person decides."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from harness import wait_until
 from harness.twilio_webhooks import new_customer
 
@@ -96,7 +97,7 @@ def test_a_scheduled_message_is_canceled_before_its_time(stack):
         "channelId": stack.credentials["channel_id"],
         "to": customer,
         "body": "See you tomorrow",
-        "sendTime": (datetime.now(timezone.utc) + timedelta(days=1)).isoformat(),
+        "sendTime": (datetime.now(UTC) + timedelta(days=1)).isoformat(),
     }
     scheduled = stack.call("POST", "/v1/messages", request).expect(200).json()
     assert scheduled["status"] == "STATUS_SCHEDULED"

@@ -23,7 +23,8 @@ constexpr int kUnconfirmedAfterMinutesMax = 24 * 60;
 absl::StatusOr<v1::Organization> LoadOrganization(pqxx::work& tx, const rpc::CallContext& call) {
   const pqxx::result found = tx.exec_params(
       "SELECT id, display_name, (extract(epoch FROM created_at) * 1000000)::bigint,"
-      " consent_scope FROM organizations WHERE id = $1",
+      " consent_scope, unconfirmed_policy, unconfirmed_after_minutes"
+      " FROM organizations WHERE id = $1",
       call.organization_id);
   if (found.empty()) return NotFound("ORGANIZATION_NOT_FOUND", "Your organization is gone.");
   v1::Organization organization;
@@ -34,6 +35,10 @@ absl::StatusOr<v1::Organization> LoadOrganization(pqxx::work& tx, const rpc::Cal
   organization.set_consent_scope(found[0][3].c_str() == std::string_view("sender")
                                      ? v1::CONSENT_SCOPE_SENDER
                                      : v1::CONSENT_SCOPE_ORGANIZATION);
+  organization.set_unconfirmed_policy(found[0][4].c_str() == kPolicyResend
+                                          ? v1::Organization::UNCONFIRMED_POLICY_RESEND
+                                          : v1::Organization::UNCONFIRMED_POLICY_ASK);
+  organization.set_unconfirmed_after_minutes(found[0][5].as<int>());
   return organization;
 }
 
@@ -52,6 +57,21 @@ absl::Status SaveConsentScope(pqxx::work& tx, const rpc::CallContext& call,
   }
   worker.Done();
   return absl::OkStatus();
+}
+
+void SaveUnconfirmed(pqxx::work& tx, const rpc::CallContext& call, const v1::Organization& wanted,
+                     const std::set<std::string>& fields) {
+  if (fields.contains("unconfirmed_policy") &&
+      wanted.unconfirmed_policy() != v1::Organization::UNCONFIRMED_POLICY_UNSPECIFIED) {
+    tx.exec_params0(
+        "UPDATE organizations SET unconfirmed_policy = $2 WHERE id = $1", call.organization_id,
+        wanted.unconfirmed_policy() == v1::Organization::UNCONFIRMED_POLICY_RESEND ? "resend"
+                                                                                   : "ask");
+  }
+  if (fields.contains("unconfirmed_after_minutes") && wanted.unconfirmed_after_minutes() != 0) {
+    tx.exec_params0("UPDATE organizations SET unconfirmed_after_minutes = $2 WHERE id = $1",
+                    call.organization_id, wanted.unconfirmed_after_minutes());
+  }
 }
 
 v1::ApiKey ReadApiKey(const pqxx::row& row) {
@@ -82,6 +102,13 @@ absl::StatusOr<v1::Organization> UpdateOrganization(Services& services, rpc::Cal
   if (!v1::ConsentScope_IsValid(wanted.consent_scope())) {
     return InvalidArgument("VALUE_OUT_OF_RANGE", "consentScope is unknown.");
   }
+  if (!v1::Organization::UnconfirmedPolicy_IsValid(wanted.unconfirmed_policy())) {
+    return InvalidArgument("VALUE_OUT_OF_RANGE", "unconfirmedPolicy is unknown.");
+  }
+  if (wanted.unconfirmed_after_minutes() < 0 ||
+      wanted.unconfirmed_after_minutes() > kUnconfirmedAfterMinutesMax) {
+    return InvalidArgument("VALUE_OUT_OF_RANGE", "unconfirmedAfterMinutes must be 1 to 1440.");
+  }
   using Result = absl::StatusOr<v1::Organization>;
   return Write<v1::Organization>(services, call, request, [&](pqxx::work& tx) -> Result {
     if (fields.contains("display_name")) {
@@ -91,6 +118,7 @@ absl::StatusOr<v1::Organization> UpdateOrganization(Services& services, rpc::Cal
     if (fields.contains("consent_scope")) {
       PARLEY_RETURN_IF_ERROR(SaveConsentScope(tx, call, wanted.consent_scope()));
     }
+    SaveUnconfirmed(tx, call, wanted, fields);
     RecordAudit(tx, call, "organization.update", "organization:" + call.organization_id,
                 {{"fields", fields}});
     return LoadOrganization(tx, call);

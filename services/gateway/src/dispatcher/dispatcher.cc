@@ -195,7 +195,7 @@ absl::Status Dispatcher::CountWaiting() {
         "(SELECT coalesce(extract(epoch FROM $1::timestamptz - min(unconfirmed_at)), 0) "
         "FROM messages WHERE unconfirmed_at IS NOT NULL), "
         "(SELECT count(*) FROM (SELECT FROM messages WHERE emit_again_at IS NOT NULL "
-        "LIMIT 10000) some), "
+        "LIMIT 10000) bounded), "
         "(SELECT coalesce(extract(epoch FROM now() - (SELECT created_at FROM outbox ORDER BY id "
         "LIMIT 1)), 0))",
         FormatTime(clock_.Now()));
