@@ -283,10 +283,7 @@ void RunConsumer(Consumer& consumer, Producer& dead_letters, const LoopOptions& 
     if (batch->empty()) continue;
     if (!runner.Run(*batch)) return;
     consumer.StoreOffsets(*batch);
-    if (batch->size() > 1 && batch->size() < options.batch_max) {
-      SleepFor(stop, std::min(options.gather_max,
-                              options.gather_per_record * static_cast<int>(batch->size())));
-    }
+    if (batch->size() > 1 && batch->size() < options.batch_max) SleepFor(stop, options.gather);
   }
 }
 

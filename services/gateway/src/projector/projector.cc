@@ -16,9 +16,8 @@
 namespace parley::gateway::projector {
 namespace {
 
-// At some hundreds a second a fraction of what a live update may take; at some thousands it saves
-// most transactions.
-constexpr std::chrono::milliseconds kGatherPerRecord{1};
+// A fraction of what a live update may take; at some thousands a second it saves most transactions.
+constexpr std::chrono::milliseconds kGather{10};
 
 using kafka::Record;
 
@@ -152,7 +151,7 @@ void Projector::Run(const char* topic, Handler handler, kafka::Consumer& consume
       {{"topic", topic}});
   kafka::LoopOptions loop;
   loop.batch_max = options_.batch_max;
-  loop.gather_per_record = kGatherPerRecord;
+  loop.gather = kGather;
   double own_lag = 0;  // The gauge is the sum over this topic's loops.
   kafka::RunConsumer(
       consumer, dead_letters_, loop,
