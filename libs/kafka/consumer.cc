@@ -283,7 +283,10 @@ void RunConsumer(Consumer& consumer, Producer& dead_letters, const LoopOptions& 
     if (batch->empty()) continue;
     if (!runner.Run(*batch)) return;
     consumer.StoreOffsets(*batch);
-    if (batch->size() > 1 && batch->size() < options.batch_max) SleepFor(stop, options.gather);
+    if (batch->size() > 1 && batch->size() < options.batch_max) {
+      // The more come, the more a transaction should carry.
+      SleepFor(stop, options.gather * (1 + std::min<std::size_t>(batch->size() / 12, 2)));
+    }
   }
 }
 

@@ -73,8 +73,9 @@ using BatchHandler = std::function<absl::Status(const std::vector<Record>&)>;
 struct LoopOptions {
   std::size_t batch_max = 500;
   std::chrono::milliseconds wait{200};
-  // Behind a batch of several records the next one is let grow for this long: under load, fewer and
-  // larger transactions. A record that comes alone is never delayed.
+  // Behind a batch of several records the next one is let grow for this long, behind larger ones up
+  // to three times as long: under load, fewer and larger transactions. A record that comes alone is
+  // never delayed.
   std::chrono::milliseconds gather{0};
   std::chrono::milliseconds retry_min{100};
   std::chrono::milliseconds retry_max{5'000};

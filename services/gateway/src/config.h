@@ -37,7 +37,7 @@ struct Config {
   std::chrono::seconds session_valid{30 * 24 * 3600};
   std::string outbound_allow;
   std::chrono::seconds reply_age_max{15 * 60};
-  int projector_threads = 2;
+  int projector_threads = 1;
   int quarantine_webhooks = 10'000;
   std::chrono::seconds catch_up_every{3600};
   std::chrono::seconds catch_up_leave_for{120};
@@ -99,7 +99,7 @@ struct Config {
     v.Field("PARLEY_REPLY_AGE_MAX", reply_age_max,
             "older messages get neither auto-reply nor AI answer", {1'000, 86'400'000.0});
     v.Field("PARLEY_PROJECTOR_THREADS", projector_threads,
-            "threads that store incoming messages; 1 where PostgreSQL has one core", {1, 12});
+            "threads that store incoming messages; more catch up faster on more cores", {1, 12});
     v.Field("PARLEY_QUARANTINE_WEBHOOKS", quarantine_webhooks,
             "webhooks kept of each account whose signature did not verify; beyond it the oldest go",
             {1, 1'000'000});

@@ -17,7 +17,7 @@ namespace parley::gateway::projector {
 namespace {
 
 // A fraction of what a live update may take; at some thousands a second it saves most transactions.
-constexpr std::chrono::milliseconds kGather{10};
+constexpr std::chrono::milliseconds kGather{4};
 
 using kafka::Record;
 

@@ -35,7 +35,7 @@ struct ProjectorOptions {
   std::string group = "gateway-projector";  // Each topic's group is this, a dot and its name.
   std::size_t batch_max = 500;
   // Threads, each a consumer of its own, that share the partitions of parley.inbound.
-  int inbound_threads = 2;
+  int inbound_threads = 1;
   // After this a killed replica's partitions go to another; 6 s is the least that brokers allow.
   std::chrono::milliseconds session_timeout{6'000};
   // An inbound message older than this gets no AI answer (PARLEY_REPLY_AGE_MAX).

@@ -195,6 +195,11 @@ absl::Status Relay::DeletePublished(pqxx::connection& connection) {
 
 absl::Status Relay::LeadLive(pqxx::connection& connection, const std::stop_token& stop) {
   postgres::Listener listener(options_.database, {store::kLiveChannel});
+  // Its one statement would be planned anew each time, which takes longer than to run it.
+  PARLEY_RETURN_IF_ERROR(Transact(connection, [](pqxx::work& tx) -> absl::Status {
+    tx.exec("SET plan_cache_mode = force_generic_plan");
+    return absl::OkStatus();
+  }));
   auto sweep_at = clock_.Steady();
   while (!stop.stop_requested()) {
     PARLEY_ASSIGN_OR_RETURN(const int taken, NumberLive(connection));
