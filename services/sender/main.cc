@@ -1,6 +1,4 @@
 // Composition root of the sender: settings, adapters, pipelines, threads.
-#include <malloc.h>
-
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
@@ -41,6 +39,12 @@
 #include "pipeline/sweeper.h"
 #include "pipeline/workers.h"
 
+// Read by jemalloc: hundreds of threads that allocate little need few arenas and small caches.
+extern "C" {
+extern const char* malloc_conf;
+const char* malloc_conf = "narenas:2,lg_tcache_max:12,dirty_decay_ms:2000";
+}
+
 namespace parley::sender {
 
 const std::vector<postgres::Migration>& Migrations();  // Generated from migrations/.
@@ -51,6 +55,8 @@ using std::chrono::milliseconds;
 
 constexpr char kSchema[] = "sender";
 constexpr char kRole[] = "sender_worker";
+// Nobody waits for a result.
+constexpr milliseconds kResultsLinger{5};
 // The least that brokers allow by default: what a killed replica read is read on that soon.
 constexpr milliseconds kSessionTimeout{6'000};
 // For all of an orderly end; below the 25 s after which services are killed.
@@ -142,7 +148,9 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   PostgresLeases lease_store(lease_pool);
   PARLEY_ASSIGN_OR_RETURN(const auto timer, KernelTimer::Create());
   PARLEY_ASSIGN_OR_RETURN(auto producer, kafka::Producer::Create({.brokers = config.kafka_brokers,
-                                                                  .client_id = "sender"}));
+                                                                  .client_id = "sender",
+                                                                  .linger = kResultsLinger,
+                                                                  .queued_records_max = 30'000}));
   KafkaResults results(*producer);
   twilio::TransportOptions transport;
   transport.base_url = config.twilio_base_url;
@@ -322,8 +330,6 @@ int Run(std::string_view command) {
         postgres::Migrate(std::string(config->database_url.Reveal()), kSchema, Migrations());
     return migrated.ok() ? 0 : Fail(migrated);
   }
-  // Many threads that allocate little: few arenas keep the memory small.
-  mallopt(M_ARENA_MAX, 2);
   Shutdown shutdown;
   const absl::Status served = Serve(*config, shutdown);
   return served.ok() ? 0 : Fail(served);

@@ -66,6 +66,12 @@ struct Evidence {
   std::string message_sid;
 };
 
+// Outcomes that were stored together, as their rows are now.
+struct Publication {
+  std::int64_t id = 0;
+  std::vector<Change> changes;
+};
+
 class QueueStore {
  public:
   virtual ~QueueStore() = default;
@@ -78,9 +84,8 @@ class QueueStore {
   // Judges each entry and marks it as sending, ended or held, in one transaction. A result for each
   // entry, in order. After an error the commit is in doubt: settle all with their token.
   virtual absl::StatusOr<std::vector<JournalResult>> Journal(const JournalRequest& request) = 0;
-  // Writes outcomes, whoever owns the shards. Repeatable.
-  virtual absl::StatusOr<std::vector<SettleResult>> Settle(
-      std::span<const SettleEntry> entries) = 0;
+  // Writes outcomes, whoever owns the shards, and notes that they are to be published. Repeatable.
+  virtual absl::StatusOr<SettledBatch> Settle(std::span<const SettleEntry> entries) = 0;
   // A callback proves that an attempt arrived: unsettled rows of the account become sent.
   virtual absl::StatusOr<std::vector<Change>> ApplyEvidence(std::span<const Evidence> evidence) = 0;
 
@@ -98,6 +103,10 @@ class QueueStore {
   virtual absl::StatusOr<std::vector<Change>> Unpublished(std::chrono::milliseconds age,
                                                           int rows_max) = 0;
   virtual absl::Status MarkPublished(std::span<const Change> changes) = 0;
+  // The same for whole publications: what Settle noted and nobody forgot for `age`.
+  virtual absl::StatusOr<std::vector<Publication>> OpenPublications(std::chrono::milliseconds age,
+                                                                    int changes_max) = 0;
+  virtual absl::Status ForgetPublications(std::span<const std::int64_t> ids) = 0;
 };
 
 // Leases -----------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 // The queue's statements: load, journal, settle, sweep, publish.
+#include <algorithm>
 #include <map>
+#include <numeric>
 
 #include "adapters/postgres_rows.h"
 #include "adapters/postgres_store.h"
@@ -67,7 +69,8 @@ constexpr char kFactsSql[] =
     "AND NOT c.stopped AND c.given_at > p.blocked_at))), "
     "(d.content_sid = '' AND d.whatsapp_window_until IS NOT NULL "
     "AND d.whatsapp_window_until <= clock_timestamp()), "
-    "(EXISTS (SELECT 1 FROM deliveries g WHERE g.organization_id = d.organization_id "
+    "(d.generation > 0 AND EXISTS (SELECT 1 FROM deliveries g "
+    "WHERE g.organization_id = d.organization_id "
     "AND g.message_id = d.message_id AND g.generation < d.generation AND g.state = $9) "
     "OR d.conversation_id IS NOT NULL AND EXISTS (SELECT 1 FROM deliveries e "
     "WHERE e.organization_id = d.organization_id AND e.conversation_id = d.conversation_id "
@@ -132,12 +135,13 @@ using ByKey = std::map<DeliveryKey, std::size_t>;
 void MarkSending(pqxx::work& tx, const JournalRequest& request, const ByKey& chosen,
                  std::vector<JournalResult>& results) {
   KeyArrays keys;
-  Array attempts;
+  Array attempts, numbers;
   std::map<std::int64_t, int> segments;  // In order of lanes, so that nobody locks across.
   for (const auto& [key, nr] : chosen) {
     const Head& head = request.entries[nr].head;
     keys.Add(key);
     attempts.Add(head.attempt);
+    numbers.Add(static_cast<std::int64_t>(nr));
     segments[head.lane_id] += head.segments;
     results[nr].verdict = Verdict::kNotOurs;  // Unless the row is still as it was.
   }
@@ -146,18 +150,21 @@ void MarkSending(pqxx::work& tx, const JournalRequest& request, const ByKey& cho
           "UPDATE deliveries d SET state = 'sending', attempt = d.attempt + 1, journal = $5, "
           "requested_at = clock_timestamp(), "
           "deadline = clock_timestamp() + $6 * interval '1 millisecond', error_code = 0, "
-          "reason = '', message = '', version = d.version + 1, changed_at = clock_timestamp() "
-          "FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[]) b(org, msg, gen, attempt) "
+          // That it is under way need not be told after a crash: what became of it will be.
+          "reason = '', message = '', version = d.version + 1, published_version = d.version + 1, "
+          "changed_at = clock_timestamp() "
+          "FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[], $8::int[]) "
+          "b(org, msg, gen, attempt, nr) "
           "WHERE d.organization_id = b.org AND d.message_id = b.msg AND d.generation = b.gen "
           "AND d.attempt = b.attempt AND d.state = $7 AND d.held_by IS NULL "
-          "RETURNING " PARLEY_CHANGE_COLUMNS,
+          "RETURNING b.nr, d.version, " PARLEY_MICROS("d.changed_at"),
           keys.organizations.str(), keys.messages.str(), keys.generations.str(), attempts.str(),
-          request.token, request.deadline.count(), kQueuedState);
+          request.token, request.deadline.count(), kQueuedState, numbers.str());
   for (const pqxx::row& row : rows) {
-    const auto found = chosen.find(Key(row));
-    if (found == chosen.end()) continue;
-    results[found->second].verdict = Verdict::kSend;
-    results[found->second].change = ToChange(row);
+    JournalResult& result = results[static_cast<std::size_t>(Number(row[0]))];
+    result.verdict = Verdict::kSend;
+    result.version = Number(row[1]);
+    result.at = FromMicros(Number(row[2]));
   }
   Array lanes, counts;
   for (const auto& [lane, count] : segments) {
@@ -263,6 +270,8 @@ absl::StatusOr<std::vector<LoadedRows>> PostgresStore::LoadHeads(
     priorities.Add(static_cast<int>(requests[i].priority));
     limits.Add(static_cast<std::int64_t>(requests[i].rows_max));
   }
+  // The time of the transaction, not clock_timestamp(): an index can be searched for it, and both
+  // statements mean the same one.
   PARLEY_RETURN_IF_ERROR(pool_.Transact([&](pqxx::work& tx) {
     for (LoadedRows& rows : loaded) rows.heads.clear();
     const pqxx::result rows =
@@ -274,7 +283,7 @@ absl::StatusOr<std::vector<LoadedRows>> PostgresStore::LoadHeads(
             "b(nr, lane, priority, rows_max) CROSS JOIN LATERAL ("
             "SELECT * FROM deliveries d WHERE d.lane_id = b.lane AND d.priority = b.priority "
             "AND d.state = 'queued' AND d.held_by IS NULL "
-            "AND d.due_at <= clock_timestamp() + $5 * interval '1 millisecond' "
+            "AND d.due_at <= now() + $5 * interval '1 millisecond' "
             "ORDER BY d.due_at, d.ord LIMIT b.rows_max) q",
             numbers.str(), lanes.str(), priorities.str(), limits.str(), horizon.count());
     const SteadyTime now = std::chrono::steady_clock::now();
@@ -300,7 +309,7 @@ absl::StatusOr<std::vector<LoadedRows>> PostgresStore::LoadHeads(
                              "SELECT d.due_at FROM deliveries d WHERE d.lane_id = b.lane "
                              "AND d.priority = b.priority AND d.state = 'queued' "
                              "AND d.held_by IS NULL "
-                             "AND d.due_at > clock_timestamp() + $4 * interval '1 millisecond' "
+                             "AND d.due_at > now() + $4 * interval '1 millisecond' "
                              "ORDER BY d.due_at, d.ord LIMIT 1) q",
              numbers.str(), lanes.str(), priorities.str(), horizon.count())) {
       loaded[static_cast<std::size_t>(Number(row[0]))].next_due =
@@ -357,19 +366,24 @@ absl::StatusOr<std::vector<JournalResult>> PostgresStore::Journal(const JournalR
   return results;
 }
 
-absl::StatusOr<std::vector<SettleResult>> PostgresStore::Settle(
-    std::span<const SettleEntry> entries) {
-  std::vector<SettleResult> results(entries.size());
+absl::StatusOr<SettledBatch> PostgresStore::Settle(std::span<const SettleEntry> entries) {
+  SettledBatch settled;
+  // In order of keys, so that transactions that meet wait for each other in one direction.
+  std::vector<std::size_t> order(entries.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return entries[a].head.key < entries[b].head.key;
+  });
   KeyArrays keys;
-  Array journals, states, sids, segments, codes, reasons, messages, waits, errors, attempts;
+  Array numbers, journals, states, sids, segments, codes, reasons, messages, waits, errors,
+      unwritten;
   Array blocked_accounts, blocked_senders, blocked_customers;
   bool any_blocked = false;
-  ByKey by_key;
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    const SettleEntry& entry = entries[i];
+  for (const std::size_t nr : order) {
+    const SettleEntry& entry = entries[nr];
     const Settlement& settlement = entry.settlement;
-    by_key.emplace(entry.head.key, i);
     keys.Add(entry.head.key);
+    numbers.Add(static_cast<std::int64_t>(nr));
     journals.Add(entry.journal);
     states.Add(StateName(settlement.state));
     sids.Add(settlement.message_sid);
@@ -379,7 +393,7 @@ absl::StatusOr<std::vector<SettleResult>> PostgresStore::Settle(
     messages.Add(settlement.message);
     waits.Add(static_cast<std::int64_t>(settlement.wait.count()));
     errors.Add(settlement.counts_as_error ? 1 : 0);
-    attempts.Add(settlement.counts_as_attempt ? 0 : 1);
+    unwritten.Add(settlement.counts_as_attempt ? 0 : 1);
     if (settlement.block_pair) {
       any_blocked = true;
       blocked_accounts.Add(entry.account_sid);
@@ -388,37 +402,43 @@ absl::StatusOr<std::vector<SettleResult>> PostgresStore::Settle(
     }
   }
   PARLEY_RETURN_IF_ERROR(pool_.Transact([&](pqxx::work& tx) {
-    for (SettleResult& result : results) result = {};
-    const pqxx::result rows =
-        Run(tx, "settle",
-            "UPDATE deliveries d SET state = b.state, message_sid = b.sid, "
-            "segments_counted = b.segments, error_code = b.code, reason = b.reason, "
-            "message = b.message, errors = d.errors + b.errors, attempt = d.attempt - b.unwritten, "
-            "due_at = CASE WHEN b.state = 'queued' "
-            "THEN clock_timestamp() + b.wait * interval '1 millisecond' ELSE d.due_at END, "
-            "body = CASE WHEN b.state IN ('sent', 'failed') THEN '' ELSE d.body END, "
-            "media_urls = CASE WHEN b.state IN ('sent', 'failed') THEN '{}' ELSE d.media_urls END, "
-            "content_variables = CASE WHEN b.state IN ('sent', 'failed') THEN '' "
-            "ELSE d.content_variables END, "
-            "version = d.version + 1, changed_at = clock_timestamp() "
-            "FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::bigint[], $5::text[], $6::text[], "
-            "$7::int[], $8::int[], $9::text[], $10::text[], $11::bigint[], $12::int[], $13::int[]) "
-            "b(org, msg, gen, journal, state, sid, segments, code, reason, message, wait, errors, "
-            "unwritten) "
-            "WHERE d.organization_id = b.org AND d.message_id = b.msg AND d.generation = b.gen "
-            "AND d.journal = b.journal AND (d.state = 'sending' "
-            "OR (d.state = 'unconfirmed' AND b.state <> 'unconfirmed')) "
-            "RETURNING " PARLEY_CHANGE_COLUMNS,
-            keys.organizations.str(), keys.messages.str(), keys.generations.str(), journals.str(),
-            states.str(), sids.str(), segments.str(), codes.str(), reasons.str(), messages.str(),
-            waits.str(), errors.str(), attempts.str());
+    settled.results.assign(entries.size(), {});
+    // One note for all that it says is cheaper than a mark on each row; a row counts as published
+    // as long as nobody reads the note.
+    const pqxx::result rows = Run(
+        tx, "settle",
+        "WITH noted AS (INSERT INTO publications (organization_ids, message_ids, generations) "
+        "VALUES ($1::uuid[], $2::uuid[], $3::int[]) RETURNING id) "
+        "UPDATE deliveries d SET state = b.state, message_sid = b.sid, "
+        "segments_counted = b.segments, error_code = b.code, reason = b.reason, "
+        "message = b.message, errors = d.errors + b.errors, attempt = d.attempt - b.unwritten, "
+        "due_at = CASE WHEN b.state = 'queued' "
+        "THEN clock_timestamp() + b.wait * interval '1 millisecond' ELSE d.due_at END, "
+        "body = CASE WHEN b.state IN ('sent', 'failed') THEN '' ELSE d.body END, "
+        "media_urls = CASE WHEN b.state IN ('sent', 'failed') THEN '{}' ELSE d.media_urls END, "
+        "content_variables = CASE WHEN b.state IN ('sent', 'failed') THEN '' "
+        "ELSE d.content_variables END, version = d.version + 1, "
+        "published_version = d.version + 1, changed_at = clock_timestamp() "
+        "FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::bigint[], $5::text[], $6::text[], "
+        "$7::int[], $8::int[], $9::text[], $10::text[], $11::bigint[], $12::int[], $13::int[], "
+        "$14::int[]) b(org, msg, gen, journal, state, sid, segments, code, reason, message, wait, "
+        "errors, unwritten, nr) "
+        "WHERE d.organization_id = b.org AND d.message_id = b.msg AND d.generation = b.gen "
+        "AND d.journal = b.journal AND (d.state = 'sending' "
+        "OR (d.state = 'unconfirmed' AND b.state <> 'unconfirmed')) "
+        "RETURNING b.nr, d.attempt, d.version, " PARLEY_MICROS("d.changed_at") ", " PARLEY_MICROS(
+            "d.due_at") ", (SELECT id FROM noted)",
+        keys.organizations.str(), keys.messages.str(), keys.generations.str(), journals.str(),
+        states.str(), sids.str(), segments.str(), codes.str(), reasons.str(), messages.str(),
+        waits.str(), errors.str(), unwritten.str(), numbers.str());
     for (const pqxx::row& row : rows) {
-      const auto found = by_key.find(Key(row));
-      if (found == by_key.end()) continue;
-      SettleResult& result = results[found->second];
+      SettleResult& result = settled.results[static_cast<std::size_t>(Number(row[0]))];
       result.applied = true;
-      result.change = ToChange(row);
-      result.attempt = result.change->attempt;
+      result.attempt = static_cast<int>(Number(row[1]));
+      result.version = Number(row[2]);
+      result.at = FromMicros(Number(row[3]));
+      result.due_at = FromMicros(Number(row[4]));
+      settled.publication = Number(row[5]);
     }
     if (any_blocked) {
       Run(tx, "block_pairs",
@@ -432,7 +452,7 @@ absl::StatusOr<std::vector<SettleResult>> PostgresStore::Settle(
     }
     return absl::OkStatus();
   }));
-  return results;
+  return settled;
 }
 
 absl::StatusOr<std::vector<Change>> PostgresStore::ApplyEvidence(
@@ -502,7 +522,7 @@ absl::StatusOr<std::vector<Change>> Sweep(postgres::Pool& pool, const char* name
 
 absl::StatusOr<std::vector<Change>> PostgresStore::SweepDeadlines(int rows_max) {
   return Sweep(pool_, "sweep_deadlines",
-               PARLEY_SWEEP(PARLEY_FOUND("d.state = 'sending' AND d.deadline <= clock_timestamp()"),
+               PARLEY_SWEEP(PARLEY_FOUND("d.state = 'sending' AND d.deadline <= now()"),
                             "unconfirmed", "UNCONFIRMED_TIMEOUT",
                             "The sender stopped before the answer was known; the message may "
                             "have been sent.",
@@ -513,7 +533,8 @@ absl::StatusOr<std::vector<Change>> PostgresStore::SweepDeadlines(int rows_max) 
 absl::StatusOr<std::vector<Change>> PostgresStore::SweepExpired(int rows_max) {
   return Sweep(
       pool_, "sweep_expired",
-      PARLEY_SWEEP(PARLEY_FOUND("d.state = 'queued' AND d.not_after <= clock_timestamp()"),
+      PARLEY_SWEEP(PARLEY_FOUND("d.state = 'queued' AND d.not_after > '-infinity' "
+                                "AND d.not_after <= now()"),
                    "expired", "NOT_AFTER_PASSED",
                    "It could not be sent before the time that was set for it.", PARLEY_CLEAR),
       rows_max);
@@ -582,7 +603,7 @@ absl::StatusOr<std::vector<Change>> PostgresStore::Unpublished(milliseconds age,
         return ToChanges(Run(tx, "unpublished",
                              "SELECT " PARLEY_CHANGE_COLUMNS " FROM deliveries d "
                              "WHERE d.version > d.published_version "
-                             "AND d.changed_at < clock_timestamp() - $1 * interval '1 millisecond' "
+                             "AND d.changed_at < now() - $1 * interval '1 millisecond' "
                              "ORDER BY d.changed_at LIMIT $2",
                              age.count(), rows_max));
       });
@@ -602,6 +623,47 @@ absl::Status PostgresStore::MarkPublished(std::span<const Change> changes) {
         "WHERE d.organization_id = b.org AND d.message_id = b.msg AND d.generation = b.gen "
         "AND d.published_version < b.version",
         keys.organizations.str(), keys.messages.str(), keys.generations.str(), versions.str());
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<std::vector<Publication>> PostgresStore::OpenPublications(milliseconds age,
+                                                                         int changes_max) {
+  return pool_.Read<std::vector<Publication>>(
+      [&](pqxx::work& tx) -> absl::StatusOr<std::vector<Publication>> {
+        // Each holds up to 500 changes; at least one is always taken.
+        const pqxx::result rows =
+            Run(tx, "publications_open",
+                "SELECT " PARLEY_CHANGE_COLUMNS
+                ", p.id FROM (SELECT id, organization_ids, message_ids, generations "
+                "FROM (SELECT *, sum(cardinality(message_ids)) OVER (ORDER BY id) "
+                "- cardinality(message_ids) AS before FROM publications "
+                "WHERE created_at < now() - $1 * interval '1 millisecond' ORDER BY id LIMIT $2) q "
+                "WHERE before < $2) p "
+                "CROSS JOIN LATERAL unnest(p.organization_ids, p.message_ids, p.generations) "
+                "b(org, msg, gen) "
+                "LEFT JOIN deliveries d ON d.organization_id = b.org AND d.message_id = b.msg "
+                "AND d.generation = b.gen ORDER BY p.id",
+                age.count(), changes_max);
+        std::vector<Publication> publications;
+        for (const pqxx::row& row : rows) {
+          const std::int64_t id = Number(row[15]);
+          if (publications.empty() || publications.back().id != id)
+            publications.push_back({id, {}});
+          if (!row[0].is_null()) publications.back().changes.push_back(ToChange(row));
+        }
+        return publications;
+      });
+}
+
+absl::Status PostgresStore::ForgetPublications(std::span<const std::int64_t> ids) {
+  Array array;
+  for (const std::int64_t id : ids) array.Add(id);
+  return pool_.Transact([&](pqxx::work& tx) {
+    // Losing this in a crash only means to publish again, so nobody waits for the disk.
+    tx.exec("SET LOCAL synchronous_commit = off");
+    Run(tx, "publications_forget", "DELETE FROM publications WHERE id = ANY($1::bigint[])",
+        array.str());
     return absl::OkStatus();
   });
 }

@@ -31,7 +31,7 @@ class PostgresStore final : public CommandStore, public QueueStore, public Direc
   absl::StatusOr<std::vector<LoadedRows>> LoadHeads(std::span<const LoadRequest> requests,
                                                     std::chrono::milliseconds horizon) override;
   absl::StatusOr<std::vector<JournalResult>> Journal(const JournalRequest& request) override;
-  absl::StatusOr<std::vector<SettleResult>> Settle(std::span<const SettleEntry> entries) override;
+  absl::StatusOr<SettledBatch> Settle(std::span<const SettleEntry> entries) override;
   absl::StatusOr<std::vector<Change>> ApplyEvidence(std::span<const Evidence> evidence) override;
   absl::StatusOr<std::vector<Change>> SweepDeadlines(int rows_max) override;
   absl::StatusOr<std::vector<Change>> SweepExpired(int rows_max) override;
@@ -42,6 +42,9 @@ class PostgresStore final : public CommandStore, public QueueStore, public Direc
   absl::StatusOr<std::vector<Change>> Unpublished(std::chrono::milliseconds age,
                                                   int rows_max) override;
   absl::Status MarkPublished(std::span<const Change> changes) override;
+  absl::StatusOr<std::vector<Publication>> OpenPublications(std::chrono::milliseconds age,
+                                                            int changes_max) override;
+  absl::Status ForgetPublications(std::span<const std::int64_t> ids) override;
 
   absl::StatusOr<DirectoryRows> Load() override;
   absl::Status Save(const DirectoryRows& rows) override;

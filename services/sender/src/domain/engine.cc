@@ -215,6 +215,7 @@ void Engine::Hand(const JournalEntry& entry, JournalResult& result, bool late, S
       break;
   }
   result.job.lane = *scheduler_.FindLane(head.lane_id);
+  journaled.changes.push_back(SendingChange(result.job, result));
   if (late) {
     journaled.abandoned.push_back(Abandoned(result.job));
   } else {

@@ -15,6 +15,37 @@ Settled ToSettled(const SettleEntry& entry, const SettleResult& result) {
   return settled;
 }
 
+Change SendingChange(const Job& job, const JournalResult& result) {
+  Change change;
+  change.key = job.head.key;
+  change.ord = job.head.ord;
+  change.version = result.version;
+  change.state = State::kSending;
+  change.attempt = job.attempt;
+  change.account_sid = job.lane.account_sid;
+  change.at = result.at;
+  return change;
+}
+
+Change OutcomeChange(const SettleEntry& entry, const SettleResult& result) {
+  const Settlement& settlement = entry.settlement;
+  Change change;
+  change.key = entry.head.key;
+  change.ord = entry.head.ord;
+  change.version = result.version;
+  change.state = settlement.state;
+  change.attempt = result.attempt;
+  change.account_sid = entry.account_sid;
+  change.message_sid = settlement.message_sid;
+  change.error_code = settlement.error_code;
+  change.reason = settlement.reason;
+  change.message = settlement.message;
+  change.at = result.at;
+  if (change.state == State::kQueued && !change.reason.empty()) change.retry_at = result.due_at;
+  change.segments = settlement.segments;
+  return change;
+}
+
 SettleEntry EntryOf(const Job& job) {
   SettleEntry entry;
   entry.head = job.head;

@@ -56,8 +56,10 @@ struct JournalRequest {
 
 struct JournalResult {
   Verdict verdict = Verdict::kNotOurs;
-  Job job;  // With kSend; its lane is the caller's.
-  std::optional<Change> change;
+  Job job;                   // With kSend; its lane is the caller's.
+  std::int64_t version = 0;  // With kSend: of the row, and when it was marked.
+  Time at;
+  std::optional<Change> change;  // With kEnd and kHold.
 };
 
 struct SettleEntry {
@@ -74,7 +76,9 @@ struct SettleEntry {
 struct SettleResult {
   bool applied = false;  // False: the row was not ours any more (evidence or a sweep was first).
   int attempt = 0;       // The row's, afterwards.
-  std::optional<Change> change;
+  std::int64_t version = 0;
+  Time at;
+  Time due_at;
 };
 
 // What the scheduler is told once an outcome is stored.
@@ -87,6 +91,16 @@ struct Settled {
   bool unclear = false;  // The row was not as expected: read the lane again.
 };
 Settled ToSettled(const SettleEntry& entry, const SettleResult& result);
+
+// What the gateway is told of a request that leaves, and of its outcome.
+Change SendingChange(const Job& job, const JournalResult& result);
+Change OutcomeChange(const SettleEntry& entry, const SettleResult& result);
+
+// The outcomes of one transaction, and the note of it that is kept until all are published.
+struct SettledBatch {
+  std::vector<SettleResult> results;  // For each entry, in order.
+  std::int64_t publication = 0;
+};
 
 // A journalled request with what its worker needs.
 struct Dispatch {

@@ -1,5 +1,7 @@
 #include "pipeline/publisher.h"
 
+#include <algorithm>
+
 #include "libs/base/shutdown.h"
 #include "libs/telemetry/log.h"
 #include "libs/telemetry/metrics.h"
@@ -22,50 +24,82 @@ void Publisher::Enqueue(std::vector<Change> changes) {
   if (changes.empty()) return;
   {
     const std::lock_guard lock(mutex_);
-    for (Change& change : changes) {
-      if (queued_.size() >= options_.queued_max) break;
-      queued_.push_back(std::move(change));
-    }
+    for (Change& change : changes) Add(std::move(change), 0);
   }
   changed_.notify_one();
 }
 
-void Publisher::Enqueue(Change change) {
+void Publisher::Enqueue(Publication publication) {
+  if (publication.changes.empty() && publication.id == 0) return;
   {
     const std::lock_guard lock(mutex_);
-    if (queued_.size() < options_.queued_max) queued_.push_back(std::move(change));
+    if (publication.changes.empty()) {
+      done_.push_back(publication.id);
+    } else {
+      open_[publication.id] = publication.changes.size();
+    }
+    for (Change& change : publication.changes) Add(std::move(change), publication.id);
   }
   changed_.notify_one();
+}
+
+void Publisher::Add(Change change, std::int64_t publication) {
+  if (change.state == State::kSending) {
+    held_until_.emplace_back(steady_clock::now() + options_.sending_hold, change.ord);
+    held_.insert_or_assign(change.ord, std::move(change));
+    return;
+  }
+  held_.erase(change.ord);
+  Item item{std::move(change), publication};
+  if (queued_.size() < options_.queued_max) {
+    queued_.push_back(std::move(item));
+  } else {
+    LeaveToSearch(item);
+  }
+}
+
+void Publisher::LeaveToSearch(const Item& item) { open_.erase(item.publication); }
+
+Publisher::Time Publisher::ReleaseHeld(Time now) {
+  while (!held_until_.empty()) {
+    const auto& [at, ord] = held_until_.front();
+    const auto held = held_.find(ord);
+    if (held != held_.end()) {
+      if (at > now) return at;
+      queued_.push_back({std::move(held->second), 0});
+      held_.erase(held);
+    }
+    held_until_.pop_front();
+  }
+  return Time::max();
 }
 
 void Publisher::Run(std::stop_token stop) {
-  steady_clock::time_point search_at = steady_clock::now();
-  steady_clock::time_point mark_at = steady_clock::now();
-  steady_clock::time_point drained_by = steady_clock::time_point::max();
+  Time search_at = steady_clock::now();
+  Time mark_at = steady_clock::now();
+  Time drained_by = Time::max();
   while (true) {
-    std::deque<Change> changes;
+    std::deque<Item> items;
     bool marks = false;
     {
       std::unique_lock lock(mutex_);
-      const bool marking = !acknowledged_.empty();
-      const auto wake = marking ? std::min(search_at, mark_at) : search_at;
+      const bool marking = Marking();
+      const Time held = ReleaseHeld(steady_clock::now());
+      const Time wake = std::min({search_at, marking ? mark_at : search_at, held});
       if (stop.stop_requested()) {
-        if (queued_.empty() && in_flight_ == 0 && acknowledged_.empty()) return;
+        if (queued_.empty() && in_flight_ == 0 && !Marking()) return;
         changed_.wait_for(lock, milliseconds(10), [&] { return !queued_.empty(); });
       } else {
-        changed_.wait_until(lock, stop, wake, [&] {
-          return !queued_.empty() || (!marking && !acknowledged_.empty());
-        });
+        changed_.wait_until(lock, stop, wake,
+                            [&] { return !queued_.empty() || (!marking && Marking()); });
       }
-      changes.swap(queued_);
-      marks = !acknowledged_.empty() && (stop.stop_requested() || steady_clock::now() >= mark_at);
+      items.swap(queued_);
+      marks = Marking() && (stop.stop_requested() || steady_clock::now() >= mark_at);
     }
-    const auto now = steady_clock::now();
-    if (stop.stop_requested() && drained_by == steady_clock::time_point::max()) {
-      drained_by = now + kDrainMax;
-    }
+    const Time now = steady_clock::now();
+    if (stop.stop_requested() && drained_by == Time::max()) drained_by = now + kDrainMax;
     if (now >= drained_by) return;
-    Publish(std::move(changes));
+    Publish(std::move(items));
     if (marks) {
       Mark();
       mark_at = steady_clock::now() + kMarkInterval;
@@ -77,40 +111,69 @@ void Publisher::Run(std::stop_token stop) {
   }
 }
 
-void Publisher::Publish(std::deque<Change> changes) {
-  for (Change& change : changes) {
+void Publisher::Publish(std::deque<Item> items) {
+  for (Item& item : items) {
     {
       const std::lock_guard lock(mutex_);
+      if (in_flight_ >= options_.in_flight_max) {
+        LeaveToSearch(item);
+        continue;
+      }
       ++in_flight_;
     }
+    // What is marked later needs the key, the version and the state only.
+    Item mark{{}, item.publication};
+    mark.change.key = item.change.key;
+    mark.change.version = item.change.version;
+    mark.change.state = item.change.state;
     const absl::Status status = sink_.Publish(
-        change, [this, change](absl::Status result) { Acknowledged(change, result); });
-    if (!status.ok()) Acknowledged(change, status);
+        item.change,
+        [this, mark = std::move(mark)](const absl::Status& result) { Acknowledged(mark, result); });
+    if (!status.ok()) Acknowledged(item, status);
   }
 }
 
-void Publisher::Acknowledged(const Change& change, const absl::Status& status) {
+void Publisher::Acknowledged(const Item& item, const absl::Status& status) {
   static auto& published = telemetry::Counter("parley_sender_results_published_total",
                                               "Changes of sends that Kafka acknowledged.");
   static auto& failed = telemetry::Counter(
       "parley_sender_results_failed_total",
       "Changes that could not be published just now; they are found again in the store. If it "
       "grows, look whether Kafka can be reached.");
+  bool first = false;
   {
     const std::lock_guard lock(mutex_);
     --in_flight_;
-    // A request on its way is followed by its outcome: one mark does for both.
-    if (status.ok() && change.state != State::kSending) acknowledged_.push_back(change);
+    first = !Marking();
+    if (!status.ok()) {
+      LeaveToSearch(item);
+    } else if (item.publication != 0) {
+      const auto open = open_.find(item.publication);
+      if (open != open_.end() && --open->second == 0) {
+        done_.push_back(open->first);
+        open_.erase(open);
+      }
+    } else if (item.change.state != State::kSending) {
+      // A request on its way is followed by its outcome: one mark does for both.
+      acknowledged_.push_back(item.change);
+    }
+    first = first && Marking();
   }
   (status.ok() ? published : failed).Increment();
-  changed_.notify_one();
+  if (first) changed_.notify_one();
 }
 
 void Publisher::Mark() {
   std::vector<Change> marks;
+  std::vector<std::int64_t> done;
   {
     const std::lock_guard lock(mutex_);
     marks.swap(acknowledged_);
+    done.swap(done_);
+  }
+  if (!done.empty()) {
+    const absl::Status status = store_.ForgetPublications(done);
+    if (!status.ok()) telemetry::Warning("forget_publications_failed", status);
   }
   const std::span<const Change> all(marks);
   const auto step = static_cast<std::size_t>(options_.rows_max);
@@ -123,18 +186,26 @@ void Publisher::Mark() {
 }
 
 bool Publisher::Search() {
-  auto found = store_.Unpublished(options_.search_age, options_.rows_max);
-  if (!found.ok()) {
-    telemetry::Warning("unpublished_search_failed", found.status());
-    return false;
-  }
   {
     const std::lock_guard lock(mutex_);
     // While Kafka is away each search would find the same rows.
     if (in_flight_ > static_cast<std::size_t>(options_.rows_max)) return false;
   }
-  const bool more = static_cast<int>(found->size()) >= options_.rows_max;
-  Enqueue(*std::move(found));
+  auto rows = store_.Unpublished(options_.search_age, options_.rows_max);
+  auto publications = store_.OpenPublications(options_.search_age, options_.rows_max);
+  if (!rows.ok() || !publications.ok()) {
+    telemetry::Warning("unpublished_search_failed",
+                       rows.ok() ? publications.status() : rows.status());
+    return false;
+  }
+  const auto rows_max = static_cast<std::size_t>(options_.rows_max);
+  std::size_t changes = 0;
+  for (Publication& publication : *publications) {
+    changes += publication.changes.size();
+    Enqueue(std::move(publication));
+  }
+  const bool more = rows->size() >= rows_max || changes >= rows_max;
+  Enqueue(*std::move(rows));
   return more;
 }
 

@@ -6,6 +6,7 @@
 #include <deque>
 #include <mutex>
 #include <stop_token>
+#include <unordered_map>
 #include <vector>
 
 #include "ports.h"
@@ -13,10 +14,13 @@
 namespace parley::sender {
 
 struct PublisherOptions {
-  std::size_t queued_max = 50'000;  // Beyond it changes are left to the search of the store.
-  int rows_max = 1'000;             // Of one statement.
+  std::size_t queued_max = 50'000;     // Beyond it changes are left to the search of the store.
+  std::size_t in_flight_max = 20'000;  // Towards Kafka; the rest is left to the search as well.
+  int rows_max = 1'000;                // Of one statement.
   std::chrono::milliseconds search_interval{2'000};
   std::chrono::milliseconds search_age{3'000};  // Younger changes are still on their way.
+  // That a request is under way is told only if its outcome takes longer.
+  std::chrono::milliseconds sending_hold{250};
 };
 
 class Publisher {
@@ -24,27 +28,43 @@ class Publisher {
   Publisher(QueueStore& store, ResultSink& sink, const PublisherOptions& options)
       : store_(store), sink_(sink), options_(options) {}
 
-  // Thread-safe; never blocks.
+  // Thread-safe; never block. Changes of `sending` are held back, others are marked on their rows
+  // once Kafka has them; those of a publication are forgotten with it.
   void Enqueue(std::vector<Change> changes);
-  void Enqueue(Change change);
+  void Enqueue(Publication publication);
 
   // Runs until `stop`, then until all that was queued is acknowledged and marked, at most 5 s.
   void Run(std::stop_token stop);
 
  private:
-  void Publish(std::deque<Change> changes);
+  using Time = std::chrono::steady_clock::time_point;
+  struct Item {
+    Change change;
+    std::int64_t publication = 0;  // 0: marked on its row.
+  };
+
+  void Add(Change change, std::int64_t publication);
+  // Moves what was held for long enough to the queue. Returns when to look again.
+  Time ReleaseHeld(Time now);
+  void Publish(std::deque<Item> items);
   void Mark();
   // True if there may be more.
   bool Search();
-  void Acknowledged(const Change& change, const absl::Status& status);
+  void Acknowledged(const Item& item, const absl::Status& status);
+  void LeaveToSearch(const Item& item);
+  bool Marking() const { return !acknowledged_.empty() || !done_.empty(); }
 
   QueueStore& store_;
   ResultSink& sink_;
   const PublisherOptions options_;
   std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::deque<Change> queued_;
+  std::deque<Item> queued_;
+  std::unordered_map<std::int64_t, Change> held_;  // Requests under way, by order of arrival.
+  std::deque<std::pair<Time, std::int64_t>> held_until_;
   std::vector<Change> acknowledged_;
+  std::unordered_map<std::int64_t, std::size_t> open_;  // Publications, by changes to come.
+  std::vector<std::int64_t> done_;                      // Publications that Kafka has.
   std::size_t in_flight_ = 0;
 };
 

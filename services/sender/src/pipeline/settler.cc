@@ -99,11 +99,11 @@ void Settler::Write(std::span<SettleEntry> entries, const std::stop_token& stop)
   milliseconds wait = kRetryMin;
   const auto started = std::chrono::steady_clock::now();
   while (true) {
-    const auto results = store_.Settle(entries);
-    if (results.ok()) return Tell(entries, *results);
-    telemetry::Warning("settle_retried", results.status(), {{"rows", entries.size()}});
-    if (!IsRetryable(results.status())) {
-      if (entries.size() == 1) return Bury(entries.front(), results.status(), stop);
+    const auto settled = store_.Settle(entries);
+    if (settled.ok()) return Tell(entries, *settled);
+    telemetry::Warning("settle_retried", settled.status(), {{"rows", entries.size()}});
+    if (!IsRetryable(settled.status())) {
+      if (entries.size() == 1) return Bury(entries.front(), settled.status(), stop);
       Write(entries.subspan(0, entries.size() / 2), stop);
       return Write(entries.subspan(entries.size() / 2), stop);
     }
@@ -133,8 +133,7 @@ void Settler::Bury(SettleEntry& entry, const absl::Status& refused, const std::s
                     {"message_sid", entry.settlement.message_sid}});
   if (entry.settlement.reason == kReason) {
     // Not even that: after its deadline the row is unconfirmed.
-    const SettleResult nothing;
-    return Tell({&entry, 1}, {&nothing, 1});
+    return Tell({&entry, 1}, {.results = {SettleResult{}}});
   }
   buried.Increment();
   Settlement plain;
@@ -148,18 +147,21 @@ void Settler::Bury(SettleEntry& entry, const absl::Status& refused, const std::s
   Write({&entry, 1}, stop);
 }
 
-void Settler::Tell(std::span<const SettleEntry> entries, std::span<const SettleResult> results) {
+void Settler::Tell(std::span<const SettleEntry> entries, const SettledBatch& batch) {
   std::vector<Change> changes;
   std::vector<Settled> settled;
+  changes.reserve(entries.size());
+  settled.reserve(entries.size());
   for (std::size_t i = 0; i < entries.size(); ++i) {
-    settled.push_back(ToSettled(entries[i], results[i]));
-    if (!results[i].change) continue;
-    CountOutcome(results[i].change->state);
-    LogOutcome(entries[i], *results[i].change);
-    changes.push_back(*results[i].change);
+    const SettleResult& result = batch.results[i];
+    settled.push_back(ToSettled(entries[i], result));
+    if (!result.applied) continue;
+    changes.push_back(OutcomeChange(entries[i], result));
+    CountOutcome(changes.back().state);
+    LogOutcome(entries[i], changes.back());
   }
   on_settled_(std::move(settled));
-  publisher_.Enqueue(std::move(changes));
+  publisher_.Enqueue({batch.publication, std::move(changes)});
 }
 
 }  // namespace parley::sender

@@ -32,7 +32,7 @@ class Settler {
   void Write(std::span<SettleEntry> entries, const std::stop_token& stop);
   // One that the store refuses for good.
   void Bury(SettleEntry& entry, const absl::Status& refused, const std::stop_token& stop);
-  void Tell(std::span<const SettleEntry> entries, std::span<const SettleResult> results);
+  void Tell(std::span<const SettleEntry> entries, const SettledBatch& batch);
 
   QueueStore& store_;
   Publisher& publisher_;

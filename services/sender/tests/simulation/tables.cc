@@ -234,7 +234,7 @@ std::vector<JournalResult> Tables::Journal(const JournalRequest& request) {
     ++row.attempt;
     row.journal = request.token;
     row.deadline = Now() + Of(request.deadline);
-    result.change = Moved(row, State::kSending, "");
+    result.version = Moved(row, State::kSending, "").version;
     segments[row.lane_id] += row.send.segments;
     result.job.head = entry.head;
     result.job.customer_number = row.send.customer_number;
@@ -264,7 +264,7 @@ std::vector<SettleResult> Tables::Settle(std::span<const SettleEntry> entries) {
       row->errors += settlement.counts_as_error ? 1 : 0;
       row->attempt -= settlement.counts_as_attempt ? 0 : 1;
       if (settlement.state == State::kQueued) row->due = Now() + Of(settlement.wait);
-      result.change = Moved(*row, settlement.state, settlement.reason);
+      result.version = Moved(*row, settlement.state, settlement.reason).version;
       result.applied = true;
       result.attempt = row->attempt;
     }

@@ -1,0 +1,183 @@
+#include "pipeline/publisher.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "libs/base/status.h"
+
+namespace parley::sender {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::UnorderedElementsAre;
+
+// Only what a publisher asks of the tables.
+class FakeStore final : public QueueStore {
+ public:
+  absl::StatusOr<std::vector<LaneRow>> QueuedLanes(const ShardSet&) override { return Unused(); }
+  absl::StatusOr<std::vector<LaneRow>> FindLanes(std::span<const std::int64_t>) override {
+    return Unused();
+  }
+  absl::StatusOr<std::vector<LoadedRows>> LoadHeads(std::span<const LoadRequest>,
+                                                    std::chrono::milliseconds) override {
+    return Unused();
+  }
+  absl::StatusOr<std::vector<JournalResult>> Journal(const JournalRequest&) override {
+    return Unused();
+  }
+  absl::StatusOr<SettledBatch> Settle(std::span<const SettleEntry>) override { return Unused(); }
+  absl::StatusOr<std::vector<Change>> ApplyEvidence(std::span<const Evidence>) override {
+    return Unused();
+  }
+  absl::StatusOr<std::vector<Change>> SweepDeadlines(int) override { return Unused(); }
+  absl::StatusOr<std::vector<Change>> SweepExpired(int) override { return Unused(); }
+  absl::StatusOr<std::vector<Change>> SweepCanceledCampaigns(int) override { return Unused(); }
+  absl::StatusOr<int> SweepResumedCampaigns(int) override { return Unused(); }
+  absl::StatusOr<int> Prune(int) override { return Unused(); }
+  absl::StatusOr<std::int64_t> CountUnconfirmed() override { return Unused(); }
+
+  absl::StatusOr<std::vector<Change>> Unpublished(std::chrono::milliseconds, int) override {
+    return std::vector<Change>();
+  }
+  absl::Status MarkPublished(std::span<const Change> changes) override {
+    const std::lock_guard lock(mutex);
+    for (const Change& change : changes) marked.push_back(change.key.message_id);
+    return absl::OkStatus();
+  }
+  absl::StatusOr<std::vector<Publication>> OpenPublications(std::chrono::milliseconds,
+                                                            int) override {
+    const std::lock_guard lock(mutex);
+    return std::exchange(open, {});
+  }
+  absl::Status ForgetPublications(std::span<const std::int64_t> ids) override {
+    const std::lock_guard lock(mutex);
+    forgotten.insert(forgotten.end(), ids.begin(), ids.end());
+    return absl::OkStatus();
+  }
+
+  std::mutex mutex;
+  std::vector<Publication> open;
+  std::vector<std::string> marked;
+  std::vector<std::int64_t> forgotten;
+
+ private:
+  static absl::Status Unused() { return Unavailable("UNUSED", "No publisher asks for it."); }
+};
+
+class FakeSink final : public ResultSink {
+ public:
+  absl::Status Publish(const Change& change, std::function<void(absl::Status)> done) override {
+    {
+      const std::lock_guard lock(mutex);
+      published.push_back(change.key.message_id + " " + std::string(StateName(change.state)));
+      if (!answers) {
+        waiting.push_back(std::move(done));
+        return absl::OkStatus();
+      }
+    }
+    done(change.key.message_id == lost ? Unavailable("KAFKA", "away") : absl::OkStatus());
+    return absl::OkStatus();
+  }
+  void PublishAccepted(std::span<const DeliveryKey>) override {}
+
+  std::mutex mutex;
+  bool answers = true;
+  std::string lost;  // The message whose record Kafka does not take.
+  std::vector<std::string> published;
+  std::vector<std::function<void(absl::Status)>> waiting;
+};
+
+class PublisherTest : public testing::Test {
+ protected:
+  static Change Of(const std::string& message_id, State state, std::int64_t ord = 1) {
+    Change change;
+    change.key.message_id = message_id;
+    change.state = state;
+    change.ord = ord;
+    return change;
+  }
+
+  // Runs the publisher until `done`, and then to its end.
+  void RunUntil(const std::function<bool()>& done) {
+    std::jthread thread([this](std::stop_token stop) { publisher_.Run(std::move(stop)); });
+    const auto deadline = std::chrono::steady_clock::now() + 10s;
+    while (!done() && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(1ms);
+  }
+  std::vector<std::string> Published() {
+    const std::lock_guard lock(sink_.mutex);
+    return sink_.published;
+  }
+
+  FakeStore store_;
+  FakeSink sink_;
+  PublisherOptions options_{.sending_hold = 30ms};
+  Publisher publisher_{store_, sink_, options_};
+};
+
+TEST_F(PublisherTest, ARequestUnderWayIsToldOnlyIfItsOutcomeTakesLong) {
+  publisher_.Enqueue({Of("quick", State::kSending, 1), Of("slow", State::kSending, 2)});
+  publisher_.Enqueue(Publication{7, {Of("quick", State::kSent, 1)}});
+  RunUntil([this] { return Published().size() >= 2; });
+  EXPECT_THAT(Published(), ElementsAre("quick sent", "slow sending"));
+  EXPECT_THAT(store_.marked, IsEmpty());
+}
+
+TEST_F(PublisherTest, APublicationIsForgottenOnceKafkaHasAllOfIt) {
+  publisher_.Enqueue(Publication{7, {Of("a", State::kSent, 1), Of("b", State::kFailed, 2)}});
+  publisher_.Enqueue({Of("c", State::kExpired, 3)});
+  RunUntil([this] { return Published().size() == 3; });
+  EXPECT_THAT(store_.forgotten, ElementsAre(7));
+  EXPECT_THAT(store_.marked, ElementsAre("c"));
+}
+
+TEST_F(PublisherTest, OneThatKafkaDidNotTakeWhollyIsLeftToTheSearch) {
+  sink_.lost = "b";
+  publisher_.Enqueue(Publication{
+      7, {Of("a", State::kSent, 1), Of("b", State::kSent, 2), Of("c", State::kSent, 3)}});
+  publisher_.Enqueue(Publication{8, {Of("d", State::kSent, 4)}});
+  RunUntil([this] { return Published().size() == 4; });
+  EXPECT_THAT(store_.forgotten, ElementsAre(8));
+}
+
+TEST_F(PublisherTest, WhatACrashLeftOverIsPublishedAndForgotten) {
+  store_.open = {{5, {Of("a", State::kSent)}}, {6, {}}};  // The rows of 6 are long pruned.
+  RunUntil([this] {
+    const std::lock_guard lock(store_.mutex);
+    return store_.forgotten.size() == 2;
+  });
+  EXPECT_THAT(Published(), ElementsAre("a sent"));
+  EXPECT_THAT(store_.forgotten, UnorderedElementsAre(5, 6));
+}
+
+TEST_F(PublisherTest, WhileKafkaHangsWhatIsTooMuchIsLeftToTheSearch) {
+  sink_.answers = false;
+  Publisher small(store_, sink_, {.in_flight_max = 2});
+  Publication publication{9, {}};
+  for (int i = 0; i < 5; ++i) {
+    publication.changes.push_back(Of("m" + std::to_string(i), State::kSent, i + 1));
+  }
+  small.Enqueue(std::move(publication));
+  small.Enqueue(Publication{10, {Of("last", State::kSent, 9)}});
+  {
+    std::jthread thread([&](std::stop_token stop) { small.Run(std::move(stop)); });
+    const auto deadline = std::chrono::steady_clock::now() + 10s;
+    while (Published().size() < 2 && std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::sleep_for(1ms);
+    }
+    std::vector<std::function<void(absl::Status)>> waiting;
+    {
+      const std::lock_guard lock(sink_.mutex);
+      waiting.swap(sink_.waiting);
+    }
+    for (const auto& done : waiting) done(absl::OkStatus());
+  }
+  EXPECT_THAT(Published(), ElementsAre("m0 sent", "m1 sent"));
+  EXPECT_THAT(store_.forgotten, IsEmpty());
+}
+
+}  // namespace
+}  // namespace parley::sender
