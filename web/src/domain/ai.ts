@@ -15,9 +15,22 @@ export interface AiView {
   canHandBack: boolean
   // Whether the AI is switched on here, taken over or not.
   enabled: boolean
+  canSwitch: boolean
 }
 
 export function aiViewOf(conversation: Conversation): AiView {
+  if (conversation.medium === 'MEDIUM_VOICE') {
+    return {
+      tone: 'off',
+      label: 'Calls only',
+      short: '',
+      explanation: 'Calls cannot be answered with a text, so the AI is silent here.',
+      canTakeOver: false,
+      canHandBack: false,
+      enabled: false,
+      canSwitch: false,
+    }
+  }
   switch (conversation.aiState) {
     case 'AI_STATE_READY':
       return {
@@ -28,6 +41,7 @@ export function aiViewOf(conversation: Conversation): AiView {
         canTakeOver: true,
         canHandBack: false,
         enabled: true,
+        canSwitch: true,
       }
     case 'AI_STATE_PENDING':
       return {
@@ -38,6 +52,7 @@ export function aiViewOf(conversation: Conversation): AiView {
         canTakeOver: true,
         canHandBack: false,
         enabled: true,
+        canSwitch: true,
       }
     case 'AI_STATE_TAKEN_OVER':
       return {
@@ -48,6 +63,7 @@ export function aiViewOf(conversation: Conversation): AiView {
         canTakeOver: false,
         canHandBack: true,
         enabled: true,
+        canSwitch: true,
       }
     case 'AI_STATE_OPTED_OUT':
       return {
@@ -58,6 +74,7 @@ export function aiViewOf(conversation: Conversation): AiView {
         canTakeOver: false,
         canHandBack: false,
         enabled: conversation.aiEnabled !== false,
+        canSwitch: false,
       }
     case 'AI_STATE_OFF':
     case 'AI_STATE_UNSPECIFIED':
@@ -69,6 +86,7 @@ export function aiViewOf(conversation: Conversation): AiView {
         canTakeOver: false,
         canHandBack: false,
         enabled: false,
+        canSwitch: true,
       }
   }
 }

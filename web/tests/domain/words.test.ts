@@ -126,6 +126,17 @@ describe('aiViewOf', () => {
   ] as const)('%s', (aiState, canTakeOver, canHandBack, enabled) => {
     expect(aiViewOf(conversation({ aiState }))).toMatchObject({ canTakeOver, canHandBack, enabled })
   })
+
+  it('promises no answer where there are only calls', () => {
+    const calls = conversation({ medium: 'MEDIUM_VOICE', aiState: 'AI_STATE_READY' })
+    expect(aiViewOf(calls)).toMatchObject({
+      tone: 'off',
+      label: 'Calls only',
+      canTakeOver: false,
+      canHandBack: false,
+      canSwitch: false,
+    })
+  })
 })
 
 describe('windowWarning', () => {
