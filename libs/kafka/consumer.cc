@@ -230,18 +230,25 @@ namespace {
 // batch may be committed.
 class BatchRunner {
  public:
+  // As many time-outs of the database in a row, and the batch is halved.
+  static constexpr int kTimeoutsMax = 2;
+
   BatchRunner(Producer& dead_letters, const LoopOptions& options, const BatchHandler& handle,
               std::stop_token stop)
       : dead_letters_(dead_letters), options_(options), handle_(handle), stop_(std::move(stop)) {}
 
   bool Run(const std::vector<Record>& batch) {
     milliseconds wait = options_.retry_min;
+    int timeouts = 0;
     while (true) {
       const absl::Status status = handle_(batch);
       if (status.ok()) return true;
       if (!IsRetryable(status)) return Isolate(batch, status);
       telemetry::Warning("batch_retried", status,
                          {{"topic", batch.front().topic}, {"records", batch.size()}});
+      timeouts = ErrorReason(status) == "DATABASE_TIMEOUT" ? timeouts + 1 : 0;
+      // It may be more than fits into the time, or one of its rows is held by somebody else.
+      if (timeouts == kTimeoutsMax && batch.size() > 1) return RunHalves(batch);
       if (!SleepFor(stop_, wait)) return false;
       wait = std::min(wait * 2, options_.retry_max);
     }
@@ -251,6 +258,11 @@ class BatchRunner {
   // Finds the poison by halving, so that its neighbours are not held back.
   bool Isolate(const std::vector<Record>& batch, const absl::Status& status) {
     if (batch.size() == 1) return BuryUntilDone(batch.front(), status);
+    return RunHalves(batch);
+  }
+
+  // In order: the second waits until the first is done with.
+  bool RunHalves(const std::vector<Record>& batch) {
     const auto middle = batch.begin() + static_cast<std::ptrdiff_t>(batch.size() / 2);
     return Run({batch.begin(), middle}) && Run({middle, batch.end()});
   }

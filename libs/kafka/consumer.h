@@ -66,8 +66,9 @@ class Consumer {
 };
 
 // Handles a batch in order. OK: all of it may be committed. A retryable status (IsRetryable): the
-// same batch comes again after a growing wait. Any other status: the loop halves the batch until
-// single records remain, and moves each that still fails to the dead-letter topic.
+// same batch comes again after a growing wait; after two of the reason DATABASE_TIMEOUT in a row
+// its halves do, one after the other. Any other status: the loop halves the batch until single
+// records remain, and moves each that still fails to the dead-letter topic.
 using BatchHandler = std::function<absl::Status(const std::vector<Record>&)>;
 
 struct LoopOptions {

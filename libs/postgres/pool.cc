@@ -1,6 +1,7 @@
 #include "libs/postgres/pool.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "libs/base/status.h"
 #include "libs/telemetry/log.h"
@@ -32,9 +33,48 @@ absl::Status Away(std::string_view reason, const std::exception& error) {
                                  : "The database cannot be reached; try again.");
 }
 
+absl::Status Refused(absl::StatusCode code, std::string_view reason, const std::exception& error,
+                     std::string_view message) {
+  telemetry::Warning("database_refused", {{"reason", reason}, {"error", Brief(error)}});
+  return ErrorStatus(code, reason, message);
+}
+
+absl::Status Conflict(std::string_view reason, const std::exception& error) {
+  return Refused(absl::StatusCode::kAborted, reason, error,
+                 "Another change got in the way; try again.");
+}
+
+absl::Status Full(const std::exception& error) {
+  return Refused(absl::StatusCode::kResourceExhausted, "DATABASE_FULL", error,
+                 "The database has no room left; try again later.");
+}
+
 absl::Status Broken(std::string_view reason, const std::exception& error) {
   telemetry::Warning("database_failed", {{"reason", reason}, {"error", Brief(error)}});
   return Internal("The database refused a statement (" + std::string(reason) + ").");
+}
+
+// Without these a machine that vanishes is noticed only when TCP gives up, after a quarter of an
+// hour or more: until then its locks hold up the others, and we wait for a server that is gone.
+constexpr std::pair<const char*, const char*> kLinkOptions[] = {
+    {"connect_timeout", "5"},  {"keepalives_idle", "5"},      {"keepalives_interval", "2"},
+    {"keepalives_count", "3"}, {"tcp_user_timeout", "10000"},
+};
+constexpr char kServerLinkOptions[] =
+    "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3; "
+    "SET tcp_user_timeout = 10000; ";
+
+// The address with those of the options that it does not name itself.
+std::string WithLinkOptions(std::string address) {
+  const bool is_url = address.find("://") != std::string::npos;
+  for (const auto& [name, value] : kLinkOptions) {
+    const std::string option = std::string(name) + "=";
+    if (address.find(option) != std::string::npos) continue;
+    const char* const separator =
+        !is_url ? " " : (address.find('?') == std::string::npos ? "?" : "&");
+    address += separator + option + value;
+  }
+  return address;
 }
 
 }  // namespace
@@ -47,34 +87,31 @@ absl::Status CurrentExceptionToStatus() {
   } catch (const pqxx::in_doubt_error& error) {
     return Away("COMMIT_IN_DOUBT", error);
   } catch (const pqxx::unique_violation& error) {
-    return ErrorStatus(absl::StatusCode::kAlreadyExists, ConstraintName(error.what()),
-                       Brief(error));
+    return Refused(absl::StatusCode::kAlreadyExists, ConstraintName(error.what()), error,
+                   "There is one with this value already.");
   } catch (const pqxx::integrity_constraint_violation& error) {
-    return InvalidArgument(ConstraintName(error.what()), Brief(error));
+    return Refused(absl::StatusCode::kInvalidArgument, ConstraintName(error.what()), error,
+                   "A value breaks a rule of the database.");
   } catch (const pqxx::data_exception& error) {
     // Its first line quotes the value, too.
     return InvalidArgument("INVALID_VALUE",
                            "The database refused a value (SQLSTATE " + error.sqlstate() + ").");
   } catch (const pqxx::serialization_failure& error) {
-    return ErrorStatus(absl::StatusCode::kAborted, "CONFLICT", Brief(error));
+    return Conflict("CONFLICT", error);
   } catch (const pqxx::deadlock_detected& error) {
-    return ErrorStatus(absl::StatusCode::kAborted, "DEADLOCK", Brief(error));
+    return Conflict("DEADLOCK", error);
   } catch (const pqxx::insufficient_resources& error) {
-    return ErrorStatus(absl::StatusCode::kResourceExhausted, "DATABASE_FULL", Brief(error));
+    return Full(error);
   } catch (const pqxx::sql_error& error) {
-    // 57014: a time-out; 55P03: a lock was not free; 57P0x: the server shuts down or starts; 53:
-    // full.
+    // 57014: a time-out; 55P03: a lock was not free; 57P0x: the server shuts down or starts, or
+    // ended an idle session; 25P03: it ended one that was idle in a transaction; 53: full.
     const std::string state = error.sqlstate();
     if (state == "57014" || state == "55P03") return Away("DATABASE_TIMEOUT", error);
-    if (state.starts_with("57") || state.starts_with("08")) {
+    if (state.starts_with("57") || state.starts_with("08") || state == "25P03") {
       return Away("DATABASE_UNAVAILABLE", error);
     }
-    if (state.starts_with("40")) {
-      return ErrorStatus(absl::StatusCode::kAborted, "CONFLICT", Brief(error));
-    }
-    if (state.starts_with("53")) {
-      return ErrorStatus(absl::StatusCode::kResourceExhausted, "DATABASE_FULL", Brief(error));
-    }
+    if (state.starts_with("40")) return Conflict("CONFLICT", error);
+    if (state.starts_with("53")) return Full(error);
     return Broken(state, error);
   } catch (const std::exception& error) {
     return Broken("unexpected", error);
@@ -83,17 +120,25 @@ absl::Status CurrentExceptionToStatus() {
 
 absl::StatusOr<std::unique_ptr<pqxx::connection>> Connect(const PoolOptions& options) {
   try {
-    auto connection = std::make_unique<pqxx::connection>(options.url);
+    auto connection = std::make_unique<pqxx::connection>(WithLinkOptions(options.url));
     pqxx::nontransaction setup(*connection);
+    // In one go: a statement each would be a round trip each.
+    std::string settings = "SET TIME ZONE 'UTC'; SET client_encoding = 'UTF8'; ";
+    settings += kServerLinkOptions;
+    const auto set = [&](const char* name, std::chrono::milliseconds value) {
+      settings += std::string("SET ") + name + " = " + std::to_string(value.count()) + "; ";
+    };
+    set("statement_timeout", options.statement_max);
+    set("idle_in_transaction_session_timeout", options.transaction_idle_max);
+    set("idle_session_timeout", options.session_idle_max);
     if (!options.application_name.empty()) {
-      setup.exec("SET application_name = " + setup.quote(options.application_name));
+      settings += "SET application_name = " + setup.quote(options.application_name) + "; ";
     }
-    setup.exec("SET TIME ZONE 'UTC'; SET client_encoding = 'UTF8'; SET statement_timeout = " +
-               std::to_string(options.statement_max.count()));
-    if (!options.role.empty()) setup.exec("SET ROLE " + setup.quote_name(options.role));
+    if (!options.role.empty()) settings += "SET ROLE " + setup.quote_name(options.role) + "; ";
     if (!options.schema.empty()) {
-      setup.exec("SET search_path = " + setup.quote_name(options.schema));
+      settings += "SET search_path = " + setup.quote_name(options.schema) + "; ";
     }
+    setup.exec(settings);
     setup.commit();
     return connection;
   } catch (...) {

@@ -27,17 +27,26 @@ struct PoolOptions {
   int connections_max = 4;
   std::chrono::milliseconds wait_max{5'000};        // For a free connection.
   std::chrono::milliseconds statement_max{30'000};  // statement_timeout; 0 means none.
+  // The server ends a session that does nothing in an open transaction for this long, as that of a
+  // process that was paused; its locks are free then. 0 means never.
+  std::chrono::milliseconds transaction_idle_max{30'000};
+  // The same outside of transactions: for connections that hold a session's lock and run something
+  // every few seconds. 0 means never.
+  std::chrono::milliseconds session_idle_max{0};
 };
 
-// Opens one connection as the pool would: for code that keeps one (leader locks, listeners).
-// Errors: kUnavailable.
+// Opens one connection as the pool would: for code that keeps one (leader locks, listeners). Both
+// ends notice within 15 s that the other is gone (keepalives); the attempt takes at most 5 s, or
+// the `connect_timeout` that the address names. Errors: kUnavailable.
 absl::StatusOr<std::unique_ptr<pqxx::connection>> Connect(const PoolOptions& options);
 
 // Our code for the exception in flight; call inside `catch (...)`. Broken connections and
-// shutdowns are kUnavailable, as are statements and locks that took too long (DATABASE_TIMEOUT);
+// shutdowns are kUnavailable, as are statements and locks that took too long (DATABASE_TIMEOUT) and
+// sessions that the server ended because they were idle;
 // deadlocks and serialization failures kAborted, unique violations kAlreadyExists (reason: the
 // constraint's name), check and foreign-key violations and bad values kInvalidArgument, a full disk
-// kResourceExhausted; all else kInternal.
+// kResourceExhausted; all else kInternal. Messages are our own sentences; what PostgreSQL said is
+// in the log.
 absl::Status CurrentExceptionToStatus();
 
 // Thread-safe. Connects on first use; a broken connection is thrown away.

@@ -28,6 +28,9 @@ struct Address {
 // short code or a sender name.
 absl::StatusOr<Address> ParseAddress(std::string_view text);
 
+// WhatsApp's shared number for trying it out: of every account, and so nobody's.
+inline constexpr std::string_view kWhatsAppSandbox = "+14155238886";
+
 // By the prefix alone: "whatsapp:", "messenger:", "rcs:", else SMS.
 Channel ChannelOf(std::string_view address);
 std::string_view ChannelName(Channel channel);    // "sms", "whatsapp", …

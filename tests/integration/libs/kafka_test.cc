@@ -308,6 +308,34 @@ TEST(RunConsumer, TriesAgainWhatInfrastructureRefused) {
   EXPECT_TRUE(dead->AtEnd(5s));
 }
 
+TEST(RunConsumer, HalvesWhatTheDatabaseHasNoTimeForAndBuriesNothing) {
+  const std::string topic = NewTopic();
+  Send(topic, Numbers(1, 20));
+  std::mutex mutex;
+  std::vector<std::string> handled;
+  const auto count = [&] {
+    const std::lock_guard lock(mutex);
+    return handled.size();
+  };
+  int single = 0;
+  Loop(topic, NewId())
+      .RunUntil([&] { return count() >= 20; },
+                [&](const std::vector<Record>& batch) -> absl::Status {
+                  // More than two at once are too many, and one alone is slow at times.
+                  if (batch.size() > 2 || (batch.size() == 1 && single++ < 5)) {
+                    return Unavailable("DATABASE_TIMEOUT", "It took too long.");
+                  }
+                  const std::lock_guard lock(mutex);
+                  for (const Record& record : batch) handled.push_back(record.value);
+                  return absl::OkStatus();
+                });
+  EXPECT_EQ(handled, Numbers(1, 20)) << "each once and in order";
+  const auto dead = *LogReader::Create(
+      {.brokers = Brokers(), .client_id = "test", .topic = topic + kDeadLetterSuffix});
+  ASSERT_TRUE(Eventually([&] { return dead->Poll(1, 10ms).ok() && dead->ReachedStartEnd(); }));
+  EXPECT_THAT(PollAll(*dead, 0), IsEmpty());
+}
+
 TEST(RunConsumer, StoppedWhileItTriesItCommitsNothing) {
   const std::string topic = NewTopic();
   const std::string group = NewId();

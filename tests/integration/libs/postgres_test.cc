@@ -1,10 +1,15 @@
 // libs/postgres against a real server (PARLEY_DATABASE_URL; a login without superuser rights).
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <future>
 #include <thread>
+#include <utility>
 
 #include "libs/base/id.h"
 #include "libs/base/shutdown.h"
@@ -123,6 +128,98 @@ TEST_F(PostgresTest, ErrorsBecomeStatuses) {
     EXPECT_EQ(ErrorReason(status), c.reason) << c.sql << ": " << status;
   }
   EXPECT_TRUE(pool.Ping().ok()) << "the connection survived them all";
+}
+
+TEST_F(PostgresTest, WhatPostgresSaysOfARefusalIsNotTold) {
+  Pool pool(Options());
+  ASSERT_TRUE(Run(pool,
+                  "CREATE TABLE secrets (id int CONSTRAINT one_of_each PRIMARY KEY, "
+                  "n int CONSTRAINT positive CHECK (n > 0));"
+                  "INSERT INTO secrets VALUES (1, 1)")
+                  .ok());
+  for (const char* const sql :
+       {"INSERT INTO secrets VALUES (1, 1)", "INSERT INTO secrets VALUES (2, -7)",
+        "DO $$BEGIN RAISE EXCEPTION 'secrets' USING ERRCODE = '40001'; END$$",
+        "DO $$BEGIN RAISE EXCEPTION 'secrets' USING ERRCODE = '40P01'; END$$",
+        "DO $$BEGIN RAISE EXCEPTION 'secrets' USING ERRCODE = '53100'; END$$"}) {
+    const absl::Status status = Run(pool, sql);
+    EXPECT_FALSE(status.ok()) << sql;
+    const std::string told(status.message());
+    for (const char* const word : {"ERROR", "secrets", "positive", "one_of_each", "-7"}) {
+      EXPECT_EQ(told.find(word), std::string::npos) << sql << ": " << told;
+    }
+  }
+}
+
+TEST_F(PostgresTest, ASessionThatIsIdleInATransactionLosesItsLocks) {
+  Pool pool(Options());
+  ASSERT_TRUE(Run(pool, "CREATE TABLE t (n int); INSERT INTO t VALUES (1)").ok());
+  PoolOptions options = Options();
+  options.transaction_idle_max = 300ms;
+  Pool paused(options);
+  const absl::Status ended = paused.Transact([&](pqxx::work& tx) {
+    tx.exec("UPDATE t SET n = 2");
+    EXPECT_EQ(Run(pool, "UPDATE t SET n = n + 10"), absl::OkStatus()) << "waits for the row";
+    tx.exec("UPDATE t SET n = 3");
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(absl::IsUnavailable(ended)) << ended;
+  EXPECT_EQ(Ask(pool, "SELECT n FROM t"), "11");
+  EXPECT_TRUE(paused.Ping().ok()) << "on a new connection";
+}
+
+TEST_F(PostgresTest, BothEndsNoticeThatTheOtherIsGone) {
+  Pool pool(Options());
+  const std::pair<const char*, const char*> settings[] = {
+      {"tcp_keepalives_idle", "5"},
+      {"tcp_keepalives_interval", "2"},
+      {"tcp_keepalives_count", "3"},
+      {"tcp_user_timeout", "10000"},
+      {"idle_in_transaction_session_timeout", "30s"},
+      {"idle_session_timeout", "0"},
+  };
+  for (const auto& [name, want] : settings) {
+    EXPECT_EQ(Ask(pool, std::string("SHOW ") + name), want) << name;
+  }
+  const absl::StatusOr<std::unique_ptr<pqxx::connection>> connection = Connect(Options());
+  ASSERT_TRUE(connection.ok()) << connection.status();
+  const auto of_socket = [&](int level, int option) {
+    int value = 0;
+    socklen_t size = sizeof value;
+    EXPECT_EQ(getsockopt((*connection)->sock(), level, option, &value, &size), 0);
+    return value;
+  };
+  EXPECT_NE(of_socket(SOL_SOCKET, SO_KEEPALIVE), 0);
+  EXPECT_EQ(of_socket(IPPROTO_TCP, TCP_KEEPIDLE), 5);
+  EXPECT_EQ(of_socket(IPPROTO_TCP, TCP_KEEPINTVL), 2);
+  EXPECT_EQ(of_socket(IPPROTO_TCP, TCP_KEEPCNT), 3);
+  EXPECT_EQ(of_socket(IPPROTO_TCP, TCP_USER_TIMEOUT), 10'000);
+
+  // What the address says comes first.
+  PoolOptions own = Options();
+  own.url += own.url.find('?') == std::string::npos ? "?keepalives_idle=7" : "&keepalives_idle=7";
+  const auto other = Connect(own);
+  ASSERT_TRUE(other.ok()) << other.status();
+  int idle = 0;
+  socklen_t size = sizeof idle;
+  EXPECT_EQ(getsockopt((*other)->sock(), IPPROTO_TCP, TCP_KEEPIDLE, &idle, &size), 0);
+  EXPECT_EQ(idle, 7);
+}
+
+TEST_F(PostgresTest, AServerThatNeverAnswersIsUnavailable) {
+  const int silent = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ASSERT_EQ(bind(silent, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(listen(silent, 1), 0);  // It accepts, and says nothing.
+  ASSERT_EQ(getsockname(silent, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  const auto connection =
+      Connect({.url = "postgresql://parley@127.0.0.1:" + std::to_string(ntohs(address.sin_port)) +
+                      "/parley"});
+  EXPECT_TRUE(absl::IsUnavailable(connection.status())) << connection.status();
+  close(silent);
 }
 
 TEST_F(PostgresTest, ALockThatIsHeldIsATimeOutAndNoBrokenConnection) {
