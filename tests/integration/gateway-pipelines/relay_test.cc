@@ -3,6 +3,7 @@
 #include "relay/relay.h"
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <random>
@@ -10,12 +11,14 @@
 #include <thread>
 
 #include "fixture.h"
+#include "libs/base/shutdown.h"
 #include "libs/base/status.h"
 #include "libs/kafka/admin.h"
 #include "libs/kafka/consumer.h"
 #include "libs/kafka/log_reader.h"
 #include "libs/postgres/array.h"
 #include "parley/events/v1/directory.pb.h"
+#include "relay/leader.h"
 #include "store/directory.h"
 #include "store/outbox.h"
 
@@ -215,6 +218,123 @@ TEST_F(RelayTest, NumberingDoesNotWaitForKafka) {
   ASSERT_TRUE(status.ok());
   EXPECT_TRUE(Eventually([&] { return Published(organization_id_).size() == 1; }));
   EXPECT_EQ(Value("SELECT count(*) FROM outbox"), "40");
+}
+
+TEST_F(RelayTest, LiveUpdatesDoNotWaitForASweep) {
+  constexpr int kExpired = 50'000;
+  Execute(
+      "INSERT INTO live_events (organization_id, number, events, data, created_at) "
+      "SELECT '" +
+      organization_id_ + "', n, 1, 'message {}', now() - interval '30 hours' FROM " +
+      "generate_series(1, " + std::to_string(kExpired) + ") n");
+  Execute("INSERT INTO live_counters VALUES ('" + organization_id_ + "', " +
+          std::to_string(kExpired) + ")");
+  const auto add = [&] {
+    return Worker().Transact([&](pqxx::work& tx) -> absl::Status {
+      store::Outbox outbox;
+      outbox.AddLive(organization_id_, "message", "{\"message\":{}}");
+      outbox.Write(tx);
+      return absl::OkStatus();
+    });
+  };
+  const std::string expired = "SELECT count(*) FROM live_events WHERE" + Own() +
+                              "AND created_at < now() - interval '1 day'";
+  // What was expired when each of the two events was told, on the relay's own thread: the second
+  // one comes to be when the first is told, so that the sweep's first piece is behind it.
+  std::vector<int> left;
+  relay::RelayOptions options;
+  options.database = PoolOf("gateway_worker");
+  std::atomic<bool> told{false};
+  relay::Relay relay(
+      options, TestProducer(),
+      [&](const std::string& channel, const std::string&) {
+        if (channel != relay::kLivePrefix + organization_id_) return;
+        left.push_back(std::stoi(Value(expired)));
+        if (left.size() == 1) {
+          EXPECT_EQ(add(), absl::OkStatus());
+        }
+        told = left.size() == 2;
+      },
+      SystemClock());
+  ASSERT_EQ(add(), absl::OkStatus());
+  relay.Start();
+  ASSERT_TRUE(Eventually([&] { return told.load(); }));
+  EXPECT_TRUE(Eventually([&] { return Value(expired) == "0"; }));
+  relay.Stop();
+  EXPECT_EQ(left[0], kExpired);
+  EXPECT_LT(left[1], kExpired) << "the sweep is under way";
+  EXPECT_GT(left[1], 0);
+}
+
+TEST_F(RelayTest, WhatWaitedForAWeekIsSwept) {
+  const std::string names[] = {"new", "old"};
+  for (const std::string& name : names) {
+    const std::string age = name == "old" ? "8 days" : "6 days";
+    const std::string key = "('" + organization_id_ + "', '" + account_sid_ + "', '" + name + "', ";
+    const std::string at = "now() - interval '" + age + "')";
+    Execute("INSERT INTO early_statuses VALUES " + key + "'sent', 0, " + at);
+    Execute("INSERT INTO early_recordings VALUES " + key + "'', 'https://a.example.com', '{}', " +
+            at);
+    Execute(
+        "INSERT INTO message_attempts (organization_id, account_sid, message_sid, created_at) "
+        "VALUES " +
+        key + at);
+  }
+  Execute(
+      "INSERT INTO message_attempts (organization_id, account_sid, message_sid, message_id, "
+      "created_at) VALUES ('" +
+      organization_id_ + "', '" + account_sid_ + "', 'known', gen_random_uuid(), " +
+      "now() - interval '8 days')");
+  const auto relay = MakeRelay(TestProducer());
+  relay->Start();
+  const auto left = [&](const std::string& column, const std::string& table) {
+    return Value("SELECT string_agg(" + column + ", ',' ORDER BY " + column + ") FROM " + table +
+                 " WHERE" + Own());
+  };
+  EXPECT_TRUE(Eventually([&] { return left("message_sid", "message_attempts") == "known,new"; }));
+  EXPECT_EQ(left("message_sid", "early_statuses"), "new");
+  EXPECT_EQ(left("call_sid", "early_recordings"), "new");
+}
+
+TEST_F(RelayTest, APausedLeaderLosesItsLock) {
+  constexpr std::int64_t kLock = 4711;
+  const postgres::PoolOptions database = PoolOf("gateway_worker");
+  std::atomic<bool> first_leads{false}, second_leads{false};
+  absl::Status first_status;
+  const auto statement = [](pqxx::connection& connection) {
+    try {
+      pqxx::nontransaction(connection).exec("SELECT 1");
+      return absl::OkStatus();
+    } catch (...) {
+      return postgres::CurrentExceptionToStatus();
+    }
+  };
+  std::jthread first([&](const std::stop_token& stop) {
+    relay::RunAsLeader(
+        {.name = "first", .lock = kLock, .idle_max = milliseconds(300)}, database,
+        [&](pqxx::connection& connection, const std::stop_token&) {
+          if (first_leads.exchange(true)) return absl::OkStatus();
+          // It does nothing on its connection, as while its process is stopped.
+          EXPECT_TRUE(Eventually([&] { return second_leads.load(); }));
+          return first_status = statement(connection);
+        },
+        stop);
+  });
+  ASSERT_TRUE(Eventually([&] { return first_leads.load(); }));
+  std::jthread second([&](const std::stop_token& stop) {
+    relay::RunAsLeader(
+        {.name = "second", .lock = kLock, .retry_wait = milliseconds(10)}, database,
+        [&](pqxx::connection&, const std::stop_token& until) {
+          second_leads = true;
+          SleepFor(until, seconds(60));
+          return absl::OkStatus();
+        },
+        stop);
+  });
+  EXPECT_TRUE(Eventually([&] { return second_leads.load(); }));
+  first.request_stop();
+  first.join();
+  EXPECT_TRUE(absl::IsUnavailable(first_status)) << first_status;
 }
 
 TEST_F(RelayTest, TheDirectoryIsPublishedAndEndsWithItsMarker) {

@@ -174,9 +174,8 @@ absl::StatusOr<int> Dispatcher::ApplyPolicies() {
 absl::Status Dispatcher::CountWaiting() {
   static prometheus::Gauge& unconfirmed =
       telemetry::Gauge("parley_gateway_unconfirmed_messages",
-                       "Messages of which nobody knows whether Twilio took them; if they stay, ask "
-                       "the organizations "
-                       "to decide (docs/delivery.md).");
+                       "Messages of which nobody knows whether Twilio took them, counted up to "
+                       "10,000; if they stay, ask the organizations to decide (docs/delivery.md).");
   static prometheus::Gauge& oldest = telemetry::Gauge(
       "parley_gateway_unconfirmed_oldest_seconds",
       "How long the oldest of them waits; beyond the organization's `unconfirmed_after` it is a "
@@ -189,20 +188,29 @@ absl::Status Dispatcher::CountWaiting() {
       "parley_gateway_outbox_oldest_seconds",
       "Age of the oldest row that Kafka has not taken; above a few seconds Kafka or the relay's "
       "leader is away.");
+  static prometheus::Gauge& quarantined = telemetry::Gauge(
+      "parley_gateway_quarantined_rows",
+      "Webhooks that wait because their signature did not verify, counted up to 10,000: correct "
+      "the "
+      "public address in the settings and release them, or throw forged ones away "
+      "(docs/webhooks.md); beyond PARLEY_QUARANTINE_WEBHOOKS of an account the oldest are lost.");
   return pool_.Transact([&](pqxx::work& tx) -> absl::Status {
     const pqxx::result rows = tx.exec_params(
-        "SELECT (SELECT count(*) FROM messages WHERE unconfirmed_at IS NOT NULL), "
+        "SELECT (SELECT count(*) FROM (SELECT FROM messages WHERE unconfirmed_at IS NOT NULL "
+        "LIMIT 10000) bounded), "
         "(SELECT coalesce(extract(epoch FROM $1::timestamptz - min(unconfirmed_at)), 0) "
         "FROM messages WHERE unconfirmed_at IS NOT NULL), "
         "(SELECT count(*) FROM (SELECT FROM messages WHERE emit_again_at IS NOT NULL "
         "LIMIT 10000) bounded), "
         "(SELECT coalesce(extract(epoch FROM now() - (SELECT created_at FROM outbox ORDER BY id "
-        "LIMIT 1)), 0))",
+        "LIMIT 1)), 0)), "
+        "(SELECT count(*) FROM (SELECT FROM quarantined_webhooks LIMIT 10000) bounded)",
         FormatTime(clock_.Now()));
     unconfirmed.Set(rows[0][0].as<double>());
     oldest.Set(rows[0][1].as<double>());
     unaccepted.Set(rows[0][2].as<double>());
     outbox_age.Set(rows[0][3].as<double>());
+    quarantined.Set(rows[0][4].as<double>());
     return absl::OkStatus();
   });
 }

@@ -28,10 +28,12 @@ void RunAsLeader(const LeaderOptions& options, const postgres::PoolOptions& data
       "parley_gateway_relay_leader",
       "1 where this replica leads the lane; over all replicas the sum must be 1 for each lane.",
       {{"lane", options.name}});
+  postgres::PoolOptions own = database;
+  own.session_idle_max = options.idle_max;
   std::unique_ptr<pqxx::connection> connection;
   while (!stop.stop_requested()) {
     if (connection == nullptr) {
-      absl::StatusOr<std::unique_ptr<pqxx::connection>> fresh = postgres::Connect(database);
+      absl::StatusOr<std::unique_ptr<pqxx::connection>> fresh = postgres::Connect(own);
       if (!fresh.ok()) {
         telemetry::Warning("relay_disconnected", fresh.status(), {{"lane", options.name}});
         SleepFor(stop, options.retry_wait);

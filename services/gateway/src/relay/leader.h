@@ -17,6 +17,9 @@ struct LeaderOptions {
   std::string name;  // For logs.
   std::int64_t lock = 0;
   std::chrono::milliseconds retry_wait{500};  // For the lock, and after an error.
+  // A leader that runs nothing on its connection for this long has lost the lock, as one whose
+  // process is paused. 0: never, for what may wait longer for something else.
+  std::chrono::milliseconds idle_max{0};
 };
 
 // Calls `lead` whenever this process holds the lock, until `stop`. `lead` works until `stop` is

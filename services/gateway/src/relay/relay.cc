@@ -1,5 +1,6 @@
 #include "relay/relay.h"
 
+#include <iterator>
 #include <map>
 #include <string_view>
 #include <utility>
@@ -31,6 +32,17 @@ constexpr std::int64_t kConsentsLock = 0x7061726c65790004;
 
 // Rows of live_outbox in one transaction; each holds up to Outbox::kLiveRowBytesMax.
 constexpr int kLiveRowsMax = 64;
+
+// A leader of these lanes runs a statement at least every `wait_max`.
+constexpr std::chrono::milliseconds kLeaderIdleMax{15'000};
+
+// Rows that a sweep deletes at once: live updates wait for so many, and each holds up to
+// Outbox::kLiveRowBytesMax.
+constexpr int kSweptRowsMax = 200;
+constexpr std::size_t kSweptTables = 4;
+
+// How long reports wait for the message or call that they are about.
+constexpr std::chrono::hours kEarlyKept{7 * 24};
 
 // How long a relay that stops waits for what is on its way to Kafka.
 constexpr std::chrono::milliseconds kStopWait{5'000};
@@ -80,10 +92,11 @@ Relay::Relay(RelayOptions options, kafka::Producer& producer, PublishLive publis
 Relay::~Relay() { Stop(); }
 
 void Relay::Start() {
-  StartLane("kafka", kKafkaLock, &Relay::LeadKafka);
-  StartLane("live", kLiveLock, &Relay::LeadLive);
-  StartLane("directory", kDirectoryLock, &Relay::LeadDirectory);
-  StartLane("consents", kConsentsLock, &Relay::LeadConsents);
+  StartLane({.name = "kafka", .lock = kKafkaLock, .idle_max = kLeaderIdleMax}, &Relay::LeadKafka);
+  StartLane({.name = "live", .lock = kLiveLock, .idle_max = kLeaderIdleMax}, &Relay::LeadLive);
+  // These wait for Kafka between their statements.
+  StartLane({.name = "directory", .lock = kDirectoryLock}, &Relay::LeadDirectory);
+  StartLane({.name = "consents", .lock = kConsentsLock}, &Relay::LeadConsents);
 }
 
 void Relay::Stop() {
@@ -91,10 +104,10 @@ void Relay::Stop() {
   threads_.clear();  // Joins.
 }
 
-void Relay::StartLane(const char* name, std::int64_t lock, Lead lead) {
-  threads_.emplace_back([this, name, lock, lead](const std::stop_token& stop) {
+void Relay::StartLane(const LeaderOptions& lane, Lead lead) {
+  threads_.emplace_back([this, lane, lead](const std::stop_token& stop) {
     RunAsLeader(
-        {.name = name, .lock = lock}, options_.database,
+        lane, options_.database,
         [&](pqxx::connection& connection, const std::stop_token& until) {
           return (this->*lead)(connection, until);
         },
@@ -201,13 +214,21 @@ absl::Status Relay::LeadLive(pqxx::connection& connection, const std::stop_token
     return absl::OkStatus();
   }));
   auto sweep_at = clock_.Steady();
+  std::size_t sweeping = 0;  // The table whose turn it is.
   while (!stop.stop_requested()) {
     PARLEY_ASSIGN_OR_RETURN(const int taken, NumberLive(connection));
-    if (taken < kLiveRowsMax) listener.Wait(options_.wait_max, stop);
-    if (clock_.Steady() >= sweep_at) {
-      PARLEY_RETURN_IF_ERROR(Sweep(connection));
-      sweep_at = clock_.Steady() + options_.sweep_every;
+    if (clock_.Steady() < sweep_at) {
+      if (taken < kLiveRowsMax) listener.Wait(options_.wait_max, stop);
+      continue;
     }
+    // A piece between two looks at what is to be numbered, and no wait until all is swept. What
+    // fails is swept next time: no live update waits for that.
+    const absl::StatusOr<int> deleted = SweepPiece(connection, sweeping);
+    if (!deleted.ok()) telemetry::Warning("sweep_failed", deleted.status());
+    if (!deleted.ok() || *deleted < kSweptRowsMax) ++sweeping;
+    if (sweeping < kSweptTables) continue;
+    sweep_at = clock_.Steady() + options_.sweep_every;
+    sweeping = 0;
   }
   return absl::OkStatus();
 }
@@ -251,33 +272,33 @@ absl::StatusOr<int> Relay::NumberLive(pqxx::connection& connection) {
   return static_cast<int>(rows.size());
 }
 
-absl::Status Relay::Sweep(pqxx::connection& connection) {
+absl::StatusOr<int> Relay::SweepPiece(pqxx::connection& connection, std::size_t table) const {
+  // What nobody asks for any more, each by an index of its time.
   struct Expiry {
-    const char* table;
-    std::string expired;
+    std::string table;
+    std::string time;
+    std::chrono::hours kept;
+    const char* also;
   };
-  const std::string now = "'" + FormatTime(clock_.Now()) + "'::timestamptz";
   const Expiry expiries[] = {
-      {"live_events", "created_at < " + now + " - interval '" +
-                          std::to_string(options_.live_kept.count()) + " hours'"},
-      {"early_statuses", "at < " + now + " - interval '7 days'"},
+      {"live_events", "created_at", options_.live_kept, ""},
+      {"early_statuses", "at", kEarlyKept, ""},
+      {"early_recordings", "at", kEarlyKept, ""},
+      {"message_attempts", "created_at", kEarlyKept, "message_id IS NULL AND "},
   };
-  for (const Expiry& expiry : expiries) {
-    // In pieces, so that no transaction holds many rows for long.
-    constexpr int kRowsMax = 5000;
-    int deleted = kRowsMax;
-    while (deleted == kRowsMax) {
-      PARLEY_RETURN_IF_ERROR(Transact(connection, [&](pqxx::work& tx) -> absl::Status {
-        const std::string table = expiry.table;
-        deleted = static_cast<int>(
-            tx.exec("DELETE FROM " + table + " WHERE ctid = ANY (ARRAY(SELECT ctid FROM " + table +
-                    " WHERE " + expiry.expired + " LIMIT " + std::to_string(kRowsMax) + "))")
-                .affected_rows());
-        return absl::OkStatus();
-      }));
-    }
-  }
-  return absl::OkStatus();
+  static_assert(std::size(expiries) == kSweptTables);
+  const Expiry& expiry = expiries[table];
+  int deleted = 0;
+  PARLEY_RETURN_IF_ERROR(Transact(connection, [&](pqxx::work& tx) -> absl::Status {
+    deleted = static_cast<int>(
+        tx.exec("DELETE FROM " + expiry.table + " WHERE ctid = ANY (ARRAY(SELECT ctid FROM " +
+                expiry.table + " WHERE " + expiry.also + expiry.time + " < '" +
+                FormatTime(clock_.Now() - expiry.kept) + "' ORDER BY " + expiry.time + " LIMIT " +
+                std::to_string(kSweptRowsMax) + " FOR UPDATE SKIP LOCKED))")
+            .affected_rows());
+    return absl::OkStatus();
+  }));
+  return deleted;
 }
 
 // ---- Directory ----

@@ -4,7 +4,7 @@
 // - Kafka: rows of `outbox` in the order of their ids, several batches under way at once, deleted
 //   once Kafka has them. After a crash a row may be published twice.
 // - Live: rows of `live_outbox` get the organization's next number, become `live_events`, and are
-//   told to all replicas through Redis. Also sweeps what has expired.
+//   told to all replicas through Redis. In between it sweeps what has expired, some rows at a time.
 // - Directory: records that changed go to parley.directory; all of them when a leader starts and
 //   daily, ended by the `complete` marker.
 // - Consents: all suppressions, daily and when asked for (consents.h).
@@ -26,6 +26,7 @@
 #include "libs/postgres/listener.h"
 #include "libs/postgres/pool.h"
 #include "relay/flight.h"
+#include "relay/leader.h"
 
 namespace parley::gateway::relay {
 
@@ -61,7 +62,7 @@ class Relay {
 
  private:
   using Lead = absl::Status (Relay::*)(pqxx::connection&, const std::stop_token&);
-  void StartLane(const char* name, std::int64_t lock, Lead lead);
+  void StartLane(const LeaderOptions& lane, Lead lead);
 
   absl::Status LeadKafka(pqxx::connection& connection, const std::stop_token& stop);
   // Deletes what Kafka has, and produces what is new; true if there may be more.
@@ -70,7 +71,8 @@ class Relay {
   absl::Status DeletePublished(pqxx::connection& connection);
   absl::Status LeadLive(pqxx::connection& connection, const std::stop_token& stop);
   absl::StatusOr<int> NumberLive(pqxx::connection& connection);
-  absl::Status Sweep(pqxx::connection& connection);
+  // Deletes some of what has expired in one of the tables that are swept; how many rows.
+  absl::StatusOr<int> SweepPiece(pqxx::connection& connection, std::size_t table) const;
   absl::Status LeadDirectory(pqxx::connection& connection, const std::stop_token& stop);
   absl::StatusOr<int> PublishChangedRecords(pqxx::connection& connection,
                                             const std::stop_token& stop);
