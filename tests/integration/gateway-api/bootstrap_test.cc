@@ -70,6 +70,13 @@ TEST_F(BootstrapTest, MakesWhatIsNeededOnceAndAnswersTheSame) {
   gateway.services().options.configure_webhooks = false;
   EXPECT_EQ(gateway.twilio.pointed()["PN of +15550002999"],
             "http://127.0.0.1:8080/webhooks/twilio/message#rc=5&rp=all");
+  gateway.Query("UPDATE channels SET public_url = 'https://own.example.com' WHERE id = $1",
+                {again["channel_id"]});
+  gateway.services().options.configure_webhooks = true;
+  Run(again);
+  gateway.services().options.configure_webhooks = false;
+  EXPECT_EQ(gateway.twilio.pointed()["PN of +15550002999"],
+            "https://own.example.com/webhooks/twilio/message#rc=5&rp=all");
 }
 
 TEST_F(BootstrapTest, AWrongTokenIsSaidInTwiliosWords) {

@@ -195,6 +195,74 @@ TEST_F(SettingsTest, AChannelAdoptsWhatCameInForItsNumberBefore) {
   EXPECT_EQ(Number(tenant, "+15550004006").channel_id(), unclaimed);
 }
 
+TEST_F(SettingsTest, AChannelBecomesOneOutOfTwoThatCameInBefore) {
+  const Tenant tenant = gateway.NewTenant();
+  const auto unclaimed = [&](const std::string& number) {
+    const std::string id = gateway.Query(
+        "INSERT INTO channels (organization_id, id, display_name, account_sid, phone_number, media,"
+        " ai_enabled, ai_delay_ms, unclaimed) VALUES ($1, gen_random_uuid(), $3, $2, $3, '{sms}',"
+        " false, 0, true) RETURNING id",
+        {tenant.organization_id, tenant.account_sid, number});
+    gateway.Query("INSERT INTO number_claims VALUES ($1, $2, $3, $4)",
+                  {tenant.account_sid, number, tenant.organization_id, id});
+    return id;
+  };
+  const std::string of_whatsapp = unclaimed("+15550004008");
+  const std::string of_phone = unclaimed("+15550004007");
+  json wanted = ChannelOf(tenant, "+15550004007");
+  wanted["channel"]["whatsappNumber"] = "+15550004008";
+  const json channel = Ok(Post(tenant, "/v1/channels", wanted));
+  EXPECT_EQ(channel["id"], of_phone) << "the phone number's";
+  EXPECT_EQ(Number(tenant, "+15550004007").channel_id(), of_phone);
+  EXPECT_EQ(Number(tenant, "+15550004008").channel_id(), of_phone);
+  EXPECT_EQ(Ok(Get(tenant, "/v1/channels/" + of_whatsapp))["state"], "STATE_DELETED");
+  EXPECT_EQ(Ok(Get(tenant, "/v1/channels"))["channels"].size(), 2U);
+
+  // The same where a channel is given a number that came in.
+  const std::string later = unclaimed("+15550004009");
+  Ok(Patch(tenant, "/v1/channels/" + of_phone, {{"whatsappNumber", "+15550004009"}}));
+  EXPECT_EQ(Number(tenant, "+15550004009").channel_id(), of_phone);
+  EXPECT_TRUE(Number(tenant, "+15550004008").removed());
+  EXPECT_EQ(Ok(Get(tenant, "/v1/channels/" + later))["state"], "STATE_DELETED");
+  // A channel that somebody has made keeps its number.
+  EXPECT_EQ(
+      Patch(tenant, "/v1/channels/" + of_phone, {{"whatsappNumber", tenant.phone_number}}).reason,
+      "NUMBER_TAKEN");
+}
+
+TEST_F(SettingsTest, NumbersArePointedAtTheirOwnPublicAddress) {
+  const Tenant tenant = gateway.NewTenant();
+  gateway.services().options.configure_webhooks = true;
+  const auto pointed = [&](const std::string& number) {
+    const std::string url = gateway.twilio.pointed()["PN of " + number];
+    return url.substr(0, url.find("/webhooks/"));
+  };
+  json first = ChannelOf(tenant, "+15550004041");
+  const std::string path =
+      "/v1/channels/" + Ok(Post(tenant, "/v1/channels", first))["id"].get<std::string>();
+  EXPECT_EQ(pointed("+15550004041"), "http://127.0.0.1:8080");
+  json own = ChannelOf(tenant, "+15550004042");
+  own["channel"]["publicUrl"] = "https://own.example.com";
+  Ok(Post(tenant, "/v1/channels", own));
+  EXPECT_EQ(pointed("+15550004042"), "https://own.example.com");
+
+  const std::string account = "/v1/twilioAccounts/" + tenant.account_sid;
+  Ok(Patch(tenant, account, {{"publicUrl", "https://account.example.com/prefix"}}));
+  EXPECT_EQ(pointed("+15550004041"), "https://account.example.com/prefix");
+  EXPECT_EQ(pointed("+15550004042"), "https://own.example.com");
+  Ok(Patch(tenant, path, {{"publicUrl", "https://number.example.com"}}));
+  EXPECT_EQ(pointed("+15550004041"), "https://number.example.com");
+  Ok(Patch(tenant, path + "?updateMask=publicUrl", json::object()));
+  EXPECT_EQ(pointed("+15550004041"), "https://account.example.com/prefix");
+
+  // Settings are settings also while Twilio is away.
+  gateway.twilio.SetAway(true);
+  const Answer away = Patch(tenant, account, {{"publicUrl", "https://later.example.com"}});
+  gateway.twilio.SetAway(false);
+  gateway.services().options.configure_webhooks = false;
+  EXPECT_EQ(away.http_status, 200);
+}
+
 TEST_F(SettingsTest, AChannelsSettingsAreKeptAndTold) {
   const Tenant tenant = gateway.NewTenant();
   const std::string path = "/v1/channels/" + tenant.channel_id;

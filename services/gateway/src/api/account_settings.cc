@@ -1,5 +1,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "api/accounts.h"
 #include "api/handlers.h"
@@ -7,7 +9,9 @@
 #include "domain/field_mask.h"
 #include "domain/validation.h"
 #include "libs/base/status.h"
+#include "libs/base/text.h"
 #include "libs/postgres/array.h"
+#include "libs/telemetry/log.h"
 #include "libs/twilio/url.h"
 #include "store/directory.h"
 
@@ -15,6 +19,9 @@ namespace parley::gateway::api {
 namespace {
 
 constexpr std::size_t kAuthTokenBytesMax = 200;
+// Numbers that one change of the account's public address points there: two calls of Twilio each,
+// while the caller waits.
+constexpr std::size_t kNumbersPointedMax = 50;
 
 absl::Status NotTheOwner() {
   return FailedPrecondition("ACCOUNT_OF_ANOTHER_ORGANIZATION",
@@ -81,6 +88,49 @@ absl::StatusOr<Secret> SecondaryToken(Services& services, const rpc::CallContext
   return services.master_keys.Open(sealed, {crypto::kTwilioToken, account_sid});
 }
 
+// Numbers whose webhooks go to the account's public address, of all organizations that it serves.
+absl::StatusOr<std::vector<std::string>> NumbersAtAccountsUrl(Services& services,
+                                                              const std::string& account_sid) {
+  std::vector<std::string> numbers;
+  PARLEY_RETURN_IF_ERROR(services.worker.Transact([&](pqxx::work& tx) {
+    numbers.clear();
+    for (const pqxx::row& row :
+         tx.exec_params("SELECT DISTINCT ch.phone_number FROM account_links l"
+                        " JOIN channels ch ON ch.organization_id = l.organization_id"
+                        " AND ch.account_sid = l.account_sid"
+                        " WHERE l.account_sid = $1 AND ch.deleted_at IS NULL AND NOT ch.unclaimed"
+                        " AND ch.phone_number <> '' AND ch.public_url = '' ORDER BY 1 LIMIT $2",
+                        account_sid, kNumbersPointedMax + 1)) {
+      numbers.emplace_back(row[0].c_str());
+    }
+    return absl::OkStatus();
+  }));
+  return numbers;
+}
+
+// Best effort, as for channels: ./run doctor shows what is wrong.
+absl::Status PointNumbers(Services& services, const rpc::CallContext& call,
+                          const std::string& account_sid) {
+  PARLEY_ASSIGN_OR_RETURN(const KnownLogin known,
+                          LoadKnownLogin(services, call.organization_id, account_sid));
+  PARLEY_ASSIGN_OR_RETURN(std::vector<std::string> numbers,
+                          NumbersAtAccountsUrl(services, account_sid));
+  if (numbers.size() > kNumbersPointedMax) {
+    telemetry::Warning("not_all_numbers_pointed_here",
+                       {{"account_sid", account_sid}, {"pointed", kNumbersPointedMax}});
+    numbers.resize(kNumbersPointedMax);
+  }
+  for (const std::string& number : numbers) {
+    const absl::Status status = PointNumberHere(services, known, {number, ""});
+    if (IsRetryable(status)) return status;  // Nor would the others be.
+    if (!status.ok()) {
+      telemetry::Warning("number_not_pointed_here",
+                         {{"number", MaskNumber(number)}, {"reason", ErrorReason(status)}});
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<v1::TwilioAccount> UpdateTwilioAccount(
@@ -97,12 +147,21 @@ absl::StatusOr<v1::TwilioAccount> UpdateTwilioAccount(
   if (!wanted.public_url().empty()) {
     PARLEY_ASSIGN_OR_RETURN(public_url, twilio::OriginAndPrefix(wanted.public_url()));
   }
-  return Change(
+  auto updated = Change(
       services, call, request, wanted.account_sid(), "twilio_account.update", [&](pqxx::work& tx) {
         tx.exec_params0("UPDATE account_credentials SET public_url = $2 WHERE account_sid = $1",
                         wanted.account_sid(), public_url);
         return absl::OkStatus();
       });
+  if (updated.ok() && services.options.configure_webhooks &&
+      updated->kind() != v1::TwilioAccount::KIND_TEST) {
+    const absl::Status pointed = PointNumbers(services, call, wanted.account_sid());
+    if (!pointed.ok()) {
+      telemetry::Warning("numbers_not_pointed_here",
+                         {{"account_sid", wanted.account_sid()}, {"reason", ErrorReason(pointed)}});
+    }
+  }
+  return updated;
 }
 
 absl::StatusOr<v1::TwilioAccount> SetSecondaryAuthToken(

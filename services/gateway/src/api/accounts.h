@@ -25,6 +25,7 @@ absl::StatusOr<v1::TwilioAccount> LoadAccount(pqxx::work& tx, std::string_view o
 struct KnownLogin {
   TwilioLogin login;
   v1::TwilioAccount::Kind kind = v1::TwilioAccount::KIND_UNSPECIFIED;
+  std::string public_url = {};  // Of the account's webhooks; empty: the installation's.
 };
 // As LoadLogin.
 absl::StatusOr<KnownLogin> LoadKnownLogin(Services& services, std::string_view organization_id,
@@ -35,8 +36,17 @@ absl::StatusOr<KnownLogin> LoadKnownLogin(Services& services, std::string_view o
 // kInvalidArgument NUMBER_NOT_OWNED; those of TwilioAccounts.
 absl::Status CheckOwned(Services& services, const KnownLogin& known, const std::string& number);
 
-// Points a number's webhooks at this installation. Errors: kInvalidArgument NUMBER_NOT_OWNED; those
-// of LoadLogin and TwilioAccounts.
-absl::Status PointNumberHere(Services& services, const TwilioLogin& login, std::string_view number);
+// A channel's phone number, as far as its webhooks go.
+struct ChannelNumber {
+  std::string number;
+  std::string public_url;  // The channel's; may be empty.
+};
+
+// Points the number's webhooks at this installation: at the channel's public address, else the
+// account's, else the installation's, which is the order that their signatures are checked in. Asks
+// Twilio: call it outside transactions. Errors: kInvalidArgument NUMBER_NOT_OWNED; those of
+// TwilioAccounts.
+absl::Status PointNumberHere(Services& services, const KnownLogin& known,
+                             const ChannelNumber& channel);
 
 }  // namespace parley::gateway::api

@@ -16,6 +16,7 @@
 #include "libs/base/text.h"
 #include "libs/postgres/array.h"
 #include "libs/telemetry/log.h"
+#include "libs/twilio/number.h"
 #include "libs/twilio/url.h"
 #include "store/directory.h"
 #include "store/inbox.h"
@@ -106,7 +107,8 @@ absl::Status CheckNumbers(Services& services, const rpc::CallContext& call, v1::
                           LoadKnownLogin(services, call.organization_id, channel.account_sid()));
   PARLEY_RETURN_IF_ERROR(CheckOwned(services, known, channel.phone_number()));
   const std::string& whatsapp = channel.whatsapp_number();
-  if (whatsapp.empty() || whatsapp == channel.phone_number() || whatsapp == kWhatsAppSandbox) {
+  if (whatsapp.empty() || whatsapp == channel.phone_number() ||
+      whatsapp == twilio::kWhatsAppSandbox) {
     return absl::OkStatus();
   }
   // A WhatsApp sender need not be one of the account's numbers, and the Senders API does not know
@@ -188,6 +190,13 @@ absl::Status ClaimNumbers(pqxx::work& tx, const rpc::CallContext& call, const v1
   for (const pqxx::row& row : given_up) {
     PARLEY_RETURN_IF_ERROR(store::PutNumber(tx, row[0].c_str(), row[1].c_str()));
   }
+  // What TakeOverUnclaimed gave up for this channel.
+  tx.exec_params0(
+      "UPDATE number_claims n SET channel_id = $4 FROM channels u WHERE n.account_sid = $1"
+      " AND n.number = ANY ($2::text[]) AND n.organization_id = $3"
+      " AND u.organization_id = n.organization_id AND u.id = n.channel_id AND u.unclaimed"
+      " AND u.deleted_at IS NOT NULL",
+      channel.account_sid(), kept.str(), call.organization_id, channel.id());
   for (const std::string& number : numbers) {
     if (is_test) break;
     const pqxx::result claimed = tx.exec_params(
@@ -229,24 +238,51 @@ absl::StatusOr<v1::Channel> LockChannel(pqxx::work& tx, const rpc::CallContext& 
   return store::LoadChannel(tx, call.organization_id, id);
 }
 
-std::string UnclaimedOrNewId(pqxx::work& tx, const rpc::CallContext& call,
-                             const v1::Channel& channel) {
+// The organization's unclaimed channels of this one's numbers, locked; that of the phone number
+// first.
+pqxx::result LockUnclaimed(pqxx::work& tx, const rpc::CallContext& call,
+                           const v1::Channel& channel) {
   postgres::Array numbers;
   for (const std::string& number : NumbersOf(channel)) numbers.Add(number);
-  const pqxx::result found = tx.exec_params(
+  return tx.exec_params(
       "SELECT id FROM channels WHERE organization_id = $1 AND unclaimed AND deleted_at IS NULL"
       " AND account_sid = $2 AND (phone_number = ANY ($3::text[])"
-      " OR whatsapp_number = ANY ($3::text[])) LIMIT 1 FOR UPDATE",
-      call.organization_id, channel.account_sid(), numbers.str());
+      " OR whatsapp_number = ANY ($3::text[]))"
+      " ORDER BY phone_number <> $4, created_at, id FOR UPDATE",
+      call.organization_id, channel.account_sid(), numbers.str(), channel.phone_number());
+}
+
+std::string UnclaimedOrNewId(pqxx::work& tx, const rpc::CallContext& call,
+                             const v1::Channel& channel) {
+  const pqxx::result found = LockUnclaimed(tx, call, channel);
   return found.empty() ? NewId() : found[0][0].c_str();
+}
+
+// A number of this channel may have come in unclaimed beside the one that it becomes, as that of
+// another medium: such a channel ends, with its conversations kept, and ClaimNumbers takes its
+// claim.
+absl::Status TakeOverUnclaimed(pqxx::work& tx, const rpc::CallContext& call,
+                               const v1::Channel& channel) {
+  for (const pqxx::row& row : LockUnclaimed(tx, call, channel)) {
+    v1::Channel other;
+    other.set_id(row[0].c_str());
+    if (other.id() == channel.id()) continue;
+    PARLEY_RETURN_IF_ERROR(CloseChannelTurns(tx, call, other));
+    tx.exec_params0("UPDATE channels SET deleted_at = now() WHERE organization_id = $1 AND id = $2",
+                    call.organization_id, other.id());
+    RecordAudit(tx, call, "channel.delete", "channel:" + other.id(),
+                {{"taken_over_by", channel.id()}});
+  }
+  return absl::OkStatus();
 }
 
 // Best effort: a channel is a channel also while Twilio is away; ./run doctor shows what is wrong.
 void PointNumbers(Services& services, const rpc::CallContext& call, const v1::Channel& channel) {
   if (!services.options.configure_webhooks || channel.phone_number().empty()) return;
-  const auto login = LoadLogin(services, call.organization_id, channel.account_sid());
+  const auto known = LoadKnownLogin(services, call.organization_id, channel.account_sid());
   const absl::Status status =
-      login.ok() ? PointNumberHere(services, *login, channel.phone_number()) : login.status();
+      known.ok() ? PointNumberHere(services, *known, {channel.phone_number(), channel.public_url()})
+                 : known.status();
   if (!status.ok()) {
     telemetry::Warning("number_not_pointed_here", {{"channel_id", channel.id()},
                                                    {"number", MaskNumber(channel.phone_number())},
@@ -266,6 +302,7 @@ absl::StatusOr<v1::Channel> CreateChannel(Services& services, rpc::CallContext& 
         v1::Channel channel = wanted;
         PARLEY_RETURN_IF_ERROR(ResolveAccount(tx, call, channel));
         channel.set_id(UnclaimedOrNewId(tx, call, channel));
+        PARLEY_RETURN_IF_ERROR(TakeOverUnclaimed(tx, call, channel));
         SaveChannel(tx, call, channel);
         if (!channel.ai().api_key().empty()) SaveAiKey(tx, services, call, channel);
         PARLEY_RETURN_IF_ERROR(ClaimNumbers(tx, call, channel, NumbersOf(channel)));
@@ -322,7 +359,7 @@ absl::StatusOr<v1::Channel> UpdateChannel(Services& services, rpc::CallContext& 
   PARLEY_ASSIGN_OR_RETURN(const std::set<std::string> fields,
                           FieldsToUpdate(request.channel(), request.update_mask()));
   const bool moved = fields.contains("phone_number") || fields.contains("account_sid") ||
-                     fields.contains("whatsapp_number");
+                     fields.contains("whatsapp_number") || fields.contains("public_url");
   PARLEY_ASSIGN_OR_RETURN(
       const v1::Channel present, Read<v1::Channel>(services, call, [&](pqxx::work& tx) {
         return store::LoadChannel(tx, call.organization_id, request.channel().id());
@@ -346,6 +383,7 @@ absl::StatusOr<v1::Channel> UpdateChannel(Services& services, rpc::CallContext& 
         if (fields.contains("account_sid")) {
           PARLEY_RETURN_IF_ERROR(ResolveAccount(tx, call, channel));
         }
+        PARLEY_RETURN_IF_ERROR(TakeOverUnclaimed(tx, call, channel));
         SaveChannel(tx, call, channel);
         if (fields.contains("ai.api_key")) SaveAiKey(tx, services, call, channel);
         PARLEY_RETURN_IF_ERROR(ClaimNumbers(tx, call, channel, NumbersOf(channel)));

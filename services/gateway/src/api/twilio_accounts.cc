@@ -122,29 +122,34 @@ absl::StatusOr<TwilioLogin> LoadLogin(Services& services, std::string_view organ
 absl::StatusOr<KnownLogin> LoadKnownLogin(Services& services, std::string_view organization_id,
                                           std::string_view account_sid) {
   std::string sealed;
-  v1::TwilioAccount::Kind kind = v1::TwilioAccount::KIND_UNSPECIFIED;
+  KnownLogin known;
   PARLEY_RETURN_IF_ERROR(services.worker.Transact([&](pqxx::work& tx) -> absl::Status {
     const pqxx::result found = tx.exec_params(
-        "SELECT c.sealed_auth_token, c.kind FROM account_credentials c JOIN account_links l"
+        "SELECT c.sealed_auth_token, c.kind, c.public_url FROM account_credentials c"
+        " JOIN account_links l"
         " USING (account_sid) WHERE l.organization_id = $1 AND c.account_sid = $2",
         std::string(organization_id), std::string(account_sid));
     if (found.empty()) return AccountNotFound();
     sealed = postgres::FromBytea(found[0][0].c_str());
-    kind = ParseKind(found[0][1].c_str());
+    known.kind = ParseKind(found[0][1].c_str());
+    known.public_url = found[0][2].c_str();
     return absl::OkStatus();
   }));
   PARLEY_ASSIGN_OR_RETURN(Secret auth_token,
                           services.master_keys.Open(sealed, {crypto::kTwilioToken, account_sid}));
-  return KnownLogin{{std::string(account_sid), std::move(auth_token)}, kind};
+  known.login = {std::string(account_sid), std::move(auth_token)};
+  return known;
 }
 
-absl::Status PointNumberHere(Services& services, const TwilioLogin& login,
-                             std::string_view number) {
+absl::Status PointNumberHere(Services& services, const KnownLogin& known,
+                             const ChannelNumber& channel) {
   PARLEY_ASSIGN_OR_RETURN(const std::optional<std::string> number_sid,
-                          services.twilio.FindNumber(login, number));
-  if (!number_sid.has_value()) return NotOwned(number);
-  const std::string& here = services.options.server_url;
-  return services.twilio.PointNumber(login, *number_sid,
+                          services.twilio.FindNumber(known.login, channel.number));
+  if (!number_sid.has_value()) return NotOwned(channel.number);
+  const std::string& of_account =
+      known.public_url.empty() ? services.options.server_url : known.public_url;
+  const std::string& here = channel.public_url.empty() ? of_account : channel.public_url;
+  return services.twilio.PointNumber(known.login, *number_sid,
                                      {.message_url = twilio::MessageWebhookUrl(here),
                                       .status_url = twilio::CallStatusUrl(here),
                                       .voice_url = twilio::VoiceWebhookUrl(here)});

@@ -145,11 +145,15 @@ absl::StatusOr<std::string> EnsureChannel(api::Services& services, rpc::CallCont
 }
 
 // On each run: a simulator that was started anew has forgotten it.
-absl::Status PointNumber(api::Services& services, const Wanted& wanted) {
-  const TwilioLogin login{wanted.account_sid, wanted.auth_token};
-  PARLEY_ASSIGN_OR_RETURN(const TwilioAccountFacts facts, services.twilio.Check(login));
-  if (facts.kind == v1::TwilioAccount::KIND_TEST) return absl::OkStatus();
-  return api::PointNumberHere(services, login, wanted.phone_number);
+absl::Status PointNumber(api::Services& services, rpc::CallContext& call, const Wanted& wanted,
+                         const std::string& channel_id) {
+  PARLEY_ASSIGN_OR_RETURN(const api::KnownLogin known,
+                          api::LoadKnownLogin(services, call.organization_id, wanted.account_sid));
+  if (known.kind == v1::TwilioAccount::KIND_TEST) return absl::OkStatus();
+  v1::GetChannelRequest request;
+  request.set_channel_id(channel_id);
+  PARLEY_ASSIGN_OR_RETURN(const v1::Channel channel, api::GetChannel(services, call, request));
+  return api::PointNumberHere(services, known, {wanted.phone_number, channel.public_url()});
 }
 
 }  // namespace
@@ -179,7 +183,9 @@ absl::StatusOr<json> Run(api::Services& services, const Wanted& wanted, const js
   if (wanted.phone_number.empty()) return result;
   PARLEY_ASSIGN_OR_RETURN(const std::string channel_id, EnsureChannel(services, call, wanted));
   result["channel_id"] = channel_id;
-  if (services.options.configure_webhooks) PARLEY_RETURN_IF_ERROR(PointNumber(services, wanted));
+  if (services.options.configure_webhooks) {
+    PARLEY_RETURN_IF_ERROR(PointNumber(services, call, wanted, channel_id));
+  }
   return result;
 }
 
