@@ -1,7 +1,10 @@
 // Twilio's list of messages compared with the store, and messages that were erased.
 #include "catchup/catch_up.h"
 
+#include <gmock/gmock.h>
+
 #include <cstdlib>
+#include <functional>
 
 #include "libs/base/id.h"
 #include "libs/base/status.h"
@@ -9,6 +12,7 @@
 #include "parley/events/v1/consent.pb.h"
 #include "parley/events/v1/delivery_status.pb.h"
 #include "parley/events/v1/inbound.pb.h"
+#include "store/catch_up.h"
 #include "store/inbox.h"
 #include "tests/integration/gateway-api/fixture.h"
 
@@ -27,6 +31,9 @@ class FakeLists final : public catchup::MessageLists {
   std::map<std::string, std::vector<catchup::Attachment>> media;
   int busy_at = -1;  // The request that is answered with 429.
   int requests = 0;
+  int media_busy_at = -1;  // The same of those for media.
+  int media_requests = 0;
+  std::function<void()> on_media = [] {};
 
   absl::StatusOr<twilio::MessagePage> First(const TwilioLogin&, Time) override { return Page(0); }
   absl::StatusOr<twilio::MessagePage> Next(const TwilioLogin&, std::string_view uri) override {
@@ -34,14 +41,17 @@ class FakeLists final : public catchup::MessageLists {
   }
   absl::StatusOr<std::vector<catchup::Attachment>> Media(const TwilioLogin&,
                                                          std::string_view sid) override {
+    on_media();
+    if (media_requests++ == media_busy_at) return Busy();
     return media[std::string(sid)];
   }
 
  private:
+  static absl::Status Busy() {
+    return ErrorStatus(absl::StatusCode::kResourceExhausted, "TWILIO_20429", "Too many.");
+  }
   absl::StatusOr<twilio::MessagePage> Page(std::size_t at) {
-    if (requests++ == busy_at) {
-      return ErrorStatus(absl::StatusCode::kResourceExhausted, "TWILIO_20429", "Too many.");
-    }
+    if (requests++ == busy_at) return Busy();
     twilio::MessagePage page;
     for (std::size_t i = at; i < std::min(at + 2, messages.size()); ++i) {
       page.messages.push_back(messages[i]);
@@ -66,10 +76,20 @@ class CatchUpTest : public GatewayTest {
             .segments = 1,
             .sent = now_ - ago};
   }
-  catchup::CatchUpResult Run(int pages_max = 100) {
+  // Number `n`, of `count` that came in a second apart, with a picture.
+  MessageResource Picture(int n, int count) {
+    MessageResource picture = Text('0', std::to_string(n), std::chrono::minutes(30));
+    const std::string digits = std::to_string(n);
+    picture.sid.replace(34 - digits.size(), digits.size(), digits);
+    picture.sent = now_ - std::chrono::minutes(30) - std::chrono::seconds(count - n);
+    picture.media = 1;
+    return picture;
+  }
+  catchup::CatchUpResult Run(int pages_max = 100, int media_max = 200) {
     catchup::CatchUp catch_up(
         {.database = {.url = gateway.database_url(), .role = "gateway_worker", .schema = "gateway"},
          .pages_max = pages_max,
+         .media_max = media_max,
          .page_wait = std::chrono::milliseconds(0)},
         gateway.services().worker, lists, gateway.services().master_keys, SystemClock());
     const auto result = catch_up.RunAccount(tenant.account_sid, {});
@@ -186,6 +206,70 @@ TEST_F(CatchUpTest, AKeywordIsAConsentAndMediaComeWithIt) {
   EXPECT_EQ(inbound[0].message().keyword(), events::v1::KEYWORD_STOP);
   ASSERT_EQ(inbound[1].message().media_size(), 1);
   EXPECT_EQ(inbound[1].message().media(0).content_type(), "image/png");
+}
+
+TEST_F(CatchUpTest, TextsToNumbersThatOtherSoftwareServesAreLeftAlone) {
+  MessageResource foreign = Text('2', "for another software", minutes(5));
+  foreign.to = "+15550007199";
+  foreign.media = 1;
+  lists.messages = {foreign, Text('1', "ours", minutes(6))};
+  const auto result = Run();
+  EXPECT_TRUE(result.complete);
+  EXPECT_EQ(result.foreign, 1);
+  EXPECT_EQ(Recovered(), (std::vector<std::string>{"ours"}));
+  EXPECT_EQ(lists.media_requests, 0);
+
+  // A webhook has come for it: it points here.
+  gateway.Query("INSERT INTO number_claims VALUES ($1, $2, $3, $4)",
+                {tenant.account_sid, foreign.to, tenant.organization_id, tenant.channel_id});
+  EXPECT_EQ(Run().foreign, 0);
+  EXPECT_EQ(Recovered().back(), "for another software");
+}
+
+TEST_F(CatchUpTest, TheOldestAreStoredBeforeTheMediaOfLaterOnesAreAskedFor) {
+  constexpr int kCount = 101;  // One more than a chunk.
+  for (int n = kCount; n > 0; --n) lists.messages.push_back(Picture(n, kCount));
+  std::vector<std::size_t> stored;
+  lists.on_media = [&] { stored.push_back(Recovered().size()); };
+  EXPECT_EQ(Run().recovered, kCount);
+  ASSERT_EQ(stored.size(), static_cast<std::size_t>(kCount));
+  EXPECT_EQ(stored.front(), 0U);
+  EXPECT_EQ(stored.back(), static_cast<std::size_t>(kCount - 1));
+}
+
+TEST_F(CatchUpTest, StopsAskingForMediaWhenTwilioIsBusyAndGoesOnThere) {
+  lists.messages = {Picture(4, 4), Text('9', "x", minutes(20)), Picture(3, 4), Picture(2, 4),
+                    Picture(1, 4)};
+  lists.messages[1].sent = now_ - minutes(30) - std::chrono::seconds(1);
+  lists.media_busy_at = 1;
+  const auto busy = Run();
+  EXPECT_FALSE(busy.complete);
+  EXPECT_EQ(lists.media_requests, 2) << "none after the refusal";
+  EXPECT_EQ(Recovered(), (std::vector<std::string>{"1"})) << "nobody overtakes";
+  EXPECT_TRUE(Run().complete);
+  EXPECT_EQ(Recovered().back(), "4");
+}
+
+TEST_F(CatchUpTest, AsksForABoundedNumberOfMediaAndComesAgainBehindTheOthers) {
+  for (int n = 5; n > 0; --n) lists.messages.push_back(Picture(n, 5));
+  const auto due = [&] {
+    const auto accounts = gateway.services().worker.Read<std::vector<std::string>>(
+        [](pqxx::work& tx) -> absl::StatusOr<std::vector<std::string>> {
+          return store::AccountsDue(tx, {.retry = std::chrono::seconds(0)});
+        });
+    return accounts.value_or(std::vector<std::string>());
+  };
+  ASSERT_TRUE(Run().complete) << "not due for an hour";
+  const Tenant other = gateway.NewTenant();
+  gateway.Query("DELETE FROM outbox WHERE organization_id = $1", {tenant.organization_id});
+  const auto first = Run(100, 2);
+  EXPECT_FALSE(first.complete);
+  EXPECT_EQ(first.media, 2);
+  EXPECT_EQ(Recovered(), (std::vector<std::string>{"1", "2"}));
+  const std::vector<std::string> accounts = due();
+  EXPECT_THAT(accounts, testing::Contains(other.account_sid));
+  ASSERT_FALSE(accounts.empty());
+  EXPECT_EQ(accounts.back(), tenant.account_sid);
 }
 
 TEST_F(CatchUpTest, WhatWasSentGetsItsStatusAndForeignMessagesDoNot) {

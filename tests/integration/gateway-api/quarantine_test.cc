@@ -4,6 +4,7 @@
 #include "libs/base/clock.h"
 #include "libs/base/id.h"
 #include "libs/postgres/array.h"
+#include "libs/twilio/number.h"
 #include "libs/twilio/signature.h"
 #include "parley/events/v1/consent.pb.h"
 #include "parley/events/v1/inbound.pb.h"
@@ -237,6 +238,18 @@ TEST_F(QuarantineTest, AnotherAccountsNumberIsNotReleased) {
   EXPECT_EQ(Release()["keptCount"], 1);
   EXPECT_EQ(List(tenant)[0]["reason"], "NUMBER_OF_ANOTHER_ACCOUNT");
   EXPECT_EQ(Outbox(), "");
+}
+
+TEST_F(QuarantineTest, WhatsAppsSandboxIsReleasedToEachAccount) {
+  const Tenant other = gateway.NewTenant();
+  const std::string sandbox(twilio::kWhatsAppSandbox);
+  // As it was claimed before it was known to be shared.
+  gateway.Query("INSERT INTO number_claims VALUES ($1, $2, $3, $4)",
+                {other.account_sid, sandbox, other.organization_id, other.channel_id});
+  ASSERT_TRUE(Keep({Signed({.to = sandbox})}).ok());
+  CorrectPublicUrl();
+  EXPECT_EQ(Release()["releasedCount"], 1);
+  gateway.Query("DELETE FROM number_claims WHERE number = $1", {sandbox});
 }
 
 TEST_F(QuarantineTest, OnlyAnAdminReadsWhatItSaysAndThatIsLogged) {

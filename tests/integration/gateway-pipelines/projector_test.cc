@@ -234,6 +234,21 @@ TEST_F(ProjectorTest, WritersOfOneConversationTakeTurns) {
   EXPECT_EQ(Value("SELECT count(*) || '/' || max(seq) FROM messages WHERE" + Own()), "62/62");
 }
 
+TEST_F(ProjectorTest, GetsPastAConversationThatAPausedProcessHolds) {
+  ASSERT_EQ(Take({Text("The first")}), absl::OkStatus());
+  postgres::PoolOptions options = PoolOf("gateway_worker", 1);
+  options.transaction_idle_max = milliseconds(300);
+  postgres::Pool paused(options);
+  const absl::Status ended = paused.Transact([&](pqxx::work& tx) {
+    tx.exec("SELECT FROM conversations WHERE" + Own() + "FOR UPDATE");
+    EXPECT_EQ(Take({Text("The second")}), absl::OkStatus());
+    tx.exec("SELECT 1");
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(absl::IsUnavailable(ended)) << ended;
+  EXPECT_EQ(Conversation("last_seq"), "2");
+}
+
 TEST_F(ProjectorTest, KeepsTheOrderOfABatch) {
   std::vector<events::v1::InboundRecord> records;
   std::vector<std::string> want;

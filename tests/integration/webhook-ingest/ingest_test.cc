@@ -15,6 +15,7 @@
 #include "libs/base/id.h"
 #include "libs/kafka/admin.h"
 #include "libs/twilio/callback.h"
+#include "libs/twilio/number.h"
 #include "libs/twilio/twiml.h"
 #include "libs/twilio/url.h"
 #include "parley/events/v1/consent.pb.h"
@@ -251,6 +252,24 @@ TEST_F(IngestTest, AStatusNamesOurMessageAndAttempt) {
   EXPECT_EQ(records[0].message_sid(), sid);
   EXPECT_EQ(records[0].message_id(), id);
   EXPECT_EQ(records[0].attempt(), 3);
+}
+
+TEST_F(IngestTest, WhatsAppsSandboxServesEveryAccount) {
+  PublishDirectory();
+  const std::string sandbox(twilio::kWhatsAppSandbox);
+  PutDirectory("sandbox", NumberRecord(kAccountB, sandbox).SerializeAsString());
+  Ingest ingest(Brokers(), topic_, folder_, keys_);
+  ASSERT_TRUE(Eventually([&] { return ingest.feed().Ready().ok(); }));
+  const std::string sid = RandomMessage();
+  const twilio::FormParams params = {{"MessageSid", sid},
+                                     {"AccountSid", account_},
+                                     {"From", std::string("whatsapp:") + kCustomer},
+                                     {"To", "whatsapp:" + sandbox},
+                                     {"Body", "Hello"}};
+  const auto answer = ingest.Post(SignedPost(kMessageTarget, params, kTokenA));
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 200) << answer->body;
+  EXPECT_EQ(ReadAll<events::v1::InboundRecord>(kafka::kInboundTopic).size(), 1u);
 }
 
 TEST_F(IngestTest, UntilTheDirectoryIsCompleteItAnswers503) {

@@ -1,6 +1,7 @@
 #include "catchup/catch_up.h"
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <random>
 #include <set>
@@ -25,7 +26,7 @@ namespace {
 // How often accounts that are due are looked for, and what a failed one waits.
 constexpr std::chrono::seconds kLookEvery{60};
 constexpr std::chrono::seconds kRetryAfter{300};
-// What is missing is kept until its page's run ends, so that the oldest goes first; more than this
+// What is missing is kept until the run's last page, so that the oldest goes first; more than this
 // ends the run early.
 constexpr std::size_t kMissingMax = 5'000;
 constexpr std::size_t kChunk = 100;
@@ -35,7 +36,8 @@ prometheus::Counter& Found(const std::string& what) {
   return telemetry::Counter(
       "parley_gateway_caught_up_total",
       "What Twilio's list of messages told and no webhook had; many recovered messages mean that "
-      "webhooks do not arrive (docs/webhooks.md).",
+      "webhooks do not arrive (docs/webhooks.md). Foreign ones came in for numbers that no channel "
+      "has and are left to whoever serves them, each counted by every run that meets it.",
       {{"what", what}});
 }
 
@@ -70,6 +72,11 @@ struct Missing {
   std::vector<Attachment> media;
 };
 
+store::AccountNumber BusinessNumber(const std::string& account_sid,
+                                    const twilio::MessageResource& message) {
+  return {account_sid, std::string(twilio::WithoutChannel(message.to))};
+}
+
 class Run {
  public:
   Run(const CatchUpOptions& options, postgres::Pool& pool, MessageLists& twilio, Time now)
@@ -80,11 +87,14 @@ class Run {
     std::string next = start.resume_uri;
     const absl::Status paged = Pages(start, next, stop);
     // What was found is taken in whatever ended it; what is taken in twice is stored once.
-    PARLEY_RETURN_IF_ERROR(TakeIn(start.login, stop));
+    may_ask_ = !absl::IsResourceExhausted(paged);
+    PARLEY_ASSIGN_OR_RETURN(const bool all, TakeIn(start.login, stop));
     PARLEY_RETURN_IF_ERROR(pool_.Transact([&](pqxx::work& tx) -> absl::Status {
-      // A page that Twilio refuses is asked for anew, from the top.
+      // A page that Twilio refuses is asked for anew, from the top; what was not taken in is on
+      // this run's pages.
       const bool may_resume = paged.ok() || IsRetryable(paged);
-      result_.complete = paged.ok() && next.empty();
+      if (!all) next = start.resume_uri;
+      result_.complete = paged.ok() && all && next.empty();
       store::EndCatchUp(tx, start.login.account_sid,
                         {.complete = result_.complete, .resume_uri = may_resume ? next : ""});
       return absl::OkStatus();
@@ -116,9 +126,11 @@ class Run {
     int prices = 0;
     int statuses = 0;
     Differences differences;
+    std::map<store::AccountNumber, std::string> served;
     PARLEY_RETURN_IF_ERROR(pool_.Transact([&](pqxx::work& tx) -> absl::Status {
       const Known known = store::ReadKnown(tx, login.account_sid, page.messages);
       differences = Compare(page.messages, known, now_ - options_.leave_for);
+      PARLEY_ASSIGN_OR_RETURN(served, store::FindServed(tx, NumbersOf(login, differences.missing)));
       prices = store::SetPrices(tx, login.account_sid, page.messages);
       statuses = static_cast<int>(differences.advanced.size());
       return ReportStatuses(tx, login.account_sid, differences);
@@ -126,9 +138,22 @@ class Run {
     result_.prices += prices;
     result_.statuses += statuses;
     for (const twilio::MessageResource* message : differences.missing) {
-      missing_.push_back({*message, {}});
+      if (served.contains(BusinessNumber(login.account_sid, *message))) {
+        missing_.push_back({*message, {}});
+      } else {
+        ++result_.foreign;
+      }
     }
     return absl::OkStatus();
+  }
+
+  static std::set<store::AccountNumber> NumbersOf(
+      const TwilioLogin& login, const std::vector<const twilio::MessageResource*>& messages) {
+    std::set<store::AccountNumber> numbers;
+    for (const auto* message : messages) {
+      numbers.insert(BusinessNumber(login.account_sid, *message));
+    }
+    return numbers;
   }
 
   // As Twilio's callbacks would have: the sender reads it as evidence, too.
@@ -162,36 +187,47 @@ class Run {
     return absl::OkStatus();
   }
 
-  // The oldest first, as they would have come.
-  absl::Status TakeIn(const TwilioLogin& login, const std::stop_token& stop) {
-    FetchMedia(login, stop);
+  // The oldest first, as they would have come; false if it had to stop before the last one.
+  absl::StatusOr<bool> TakeIn(const TwilioLogin& login, const std::stop_token& stop) {
     // Twilio's times are whole seconds; within one, its list is the order, newest first.
     std::reverse(missing_.begin(), missing_.end());
     std::stable_sort(missing_.begin(), missing_.end(), [this](const Missing& a, const Missing& b) {
       return TimeOf(a.message, now_) < TimeOf(b.message, now_);
     });
     for (std::size_t begin = 0; begin < missing_.size(); begin += kChunk) {
-      const std::span<const Missing> chunk(missing_.data() + begin,
-                                           std::min(kChunk, missing_.size() - begin));
+      const std::size_t end = std::min(begin + kChunk, missing_.size());
+      std::vector<Missing> chunk;
+      const bool whole = FetchChunk(login, begin, end, stop, chunk);
       int recovered = 0;
       PARLEY_RETURN_IF_ERROR(pool_.Transact([&](pqxx::work& tx) -> absl::Status {
         return Recover(tx, login.account_sid, chunk, recovered);
       }));
       result_.recovered += recovered;
       result_.unreadable += static_cast<int>(chunk.size()) - recovered;
+      if (!whole) return false;
     }
-    return absl::OkStatus();
+    return true;
   }
 
-  // What Twilio does not tell now waits for the next run; what it no longer has comes without.
-  void FetchMedia(const TwilioLogin& login, const std::stop_token& stop) {
-    std::erase_if(missing_, [&](Missing& missing) {
-      if (missing.message.media == 0) return false;
-      if (!SleepFor(stop, options_.page_wait)) return true;
-      auto media = twilio_.Media(login, missing.message.sid);
-      if (media.ok()) missing.media = *std::move(media);
-      return IsRetryable(media.status());
-    });
+  // Messages of missing_ with their media, up to the first one for which Twilio may not be asked
+  // any more: then false. What Twilio no longer has comes without its media.
+  bool FetchChunk(const TwilioLogin& login, std::size_t begin, std::size_t end,
+                  const std::stop_token& stop, std::vector<Missing>& chunk) {
+    for (std::size_t i = begin; i < end; ++i) {
+      Missing& missing = missing_[i];
+      if (missing.message.media > 0) {
+        if (!may_ask_ || result_.media == options_.media_max) return false;
+        if (!SleepFor(stop, options_.page_wait)) return false;
+        ++result_.media;
+        auto media = twilio_.Media(login, missing.message.sid);
+        may_ask_ = !absl::IsResourceExhausted(media.status());
+        if (!may_ask_) return false;
+        if (IsRetryable(media.status())) continue;  // It waits for the next run alone.
+        if (media.ok()) missing.media = *std::move(media);
+      }
+      chunk.push_back(std::move(missing));
+    }
+    return true;
   }
 
   absl::Status Recover(pqxx::work& tx, const std::string& account_sid,
@@ -199,9 +235,9 @@ class Run {
     recovered = 0;
     std::set<store::AccountNumber> numbers;
     for (const Missing& missing : chunk) {
-      numbers.insert({account_sid, std::string(twilio::WithoutChannel(missing.message.to))});
+      numbers.insert(BusinessNumber(account_sid, missing.message));
     }
-    PARLEY_ASSIGN_OR_RETURN(const auto organizations, store::FindOrganizations(tx, numbers));
+    PARLEY_ASSIGN_OR_RETURN(const auto organizations, store::FindServed(tx, numbers));
     store::Outbox outbox;
     for (const Missing& missing : chunk) {
       const std::string form = WebhookForm(account_sid, missing.message, missing.media);
@@ -213,8 +249,7 @@ class Run {
                                   .body = form,
                                   .received_at = TimeOf(missing.message, now_)},
                                  webhook);
-      const auto at = organizations.find(
-          {account_sid, std::string(twilio::WithoutChannel(missing.message.to))});
+      const auto at = organizations.find(BusinessNumber(account_sid, missing.message));
       if (!parsed.ok() || at == organizations.end()) {
         telemetry::Warning("not_recovered", parsed, {{"message_sid", missing.message.sid}});
         continue;
@@ -237,6 +272,7 @@ class Run {
   MessageLists& twilio_;
   const Time now_;
   std::vector<Missing> missing_;
+  bool may_ask_ = true;  // Until Twilio says that it is too much.
   CatchUpResult result_;
 };
 
@@ -250,11 +286,14 @@ void Log(const std::string& account_sid, const absl::StatusOr<CatchUpResult>& re
   Found("statuses").Increment(result->statuses);
   Found("prices").Increment(result->prices);
   Found("unreadable").Increment(result->unreadable);
+  Found("foreign").Increment(result->foreign);
   telemetry::Info("caught_up", {{"account_sid", account_sid},
                                 {"pages", result->pages},
                                 {"recovered", result->recovered},
                                 {"statuses", result->statuses},
                                 {"prices", result->prices},
+                                {"media", result->media},
+                                {"foreign", result->foreign},
                                 {"complete", result->complete}});
 }
 

@@ -1,10 +1,11 @@
 // At start and every hour, Twilio's list of each account's messages is compared with the store:
-// what came in and never arrived as a webhook is taken in, flagged as recovered; what was sent and
-// is not final gets its status; prices are filled in. What goes in leaves through the outbox for
-// the topics that webhooks go to, so that everything that reads those sees it too.
+// what came in for a number that Parley serves and never arrived as a webhook is taken in, flagged
+// as recovered; what was sent and is not final gets its status; prices are filled in. What goes in
+// leaves through the outbox for the topics that webhooks go to, so that everything that reads those
+// sees it too.
 //
 // One replica at a time works on an account (advisory lock), a page a second. It stops when Twilio
-// says that it is too much (429), and goes on there a few minutes later.
+// says that it is too much (429), and goes on there a few minutes later, behind the other accounts.
 #pragma once
 
 #include <chrono>
@@ -25,6 +26,7 @@ struct CatchUpOptions {
   std::chrono::seconds back{86'400};    // How far it looks back.
   std::chrono::seconds leave_for{120};  // Younger messages are left to their webhooks.
   int pages_max = 200;                  // Of 500 messages each, in one run.
+  int media_max = 200;                  // Messages whose media one run asks for.
   std::chrono::milliseconds page_wait{1'000};
 };
 
@@ -34,6 +36,8 @@ struct CatchUpResult {
   int recovered = 0;
   int statuses = 0;
   int prices = 0;
+  int media = 0;          // Messages whose media were asked for.
+  int foreign = 0;        // Came in for numbers that Parley does not serve; left alone.
   int unreadable = 0;     // Came in, but are no messages that Parley takes.
   bool complete = false;  // Else it goes on where it stopped.
   bool busy = false;      // Another replica works on it.

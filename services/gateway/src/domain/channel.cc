@@ -4,6 +4,7 @@
 
 #include "domain/validation.h"
 #include "libs/base/status.h"
+#include "libs/twilio/number.h"
 
 namespace parley::gateway {
 namespace {
@@ -194,7 +195,7 @@ void CopyFields(const v1::Channel& from, const std::set<std::string>& paths, v1:
 std::vector<std::string> NumbersOf(const v1::Channel& channel) {
   std::set<std::string> numbers{channel.phone_number(), channel.whatsapp_number()};
   numbers.erase("");
-  numbers.erase(std::string(kWhatsAppSandbox));
+  numbers.erase(std::string(twilio::kWhatsAppSandbox));
   return {numbers.begin(), numbers.end()};
 }
 

@@ -38,7 +38,4 @@ void CopyFields(const v1::Channel& from, const std::set<std::string>& paths, v1:
 // nobody's.
 std::vector<std::string> NumbersOf(const v1::Channel& channel);
 
-// WhatsApp's shared number for trying it out.
-inline constexpr std::string_view kWhatsAppSandbox = "+14155238886";
-
 }  // namespace parley::gateway

@@ -4,6 +4,8 @@
 #include <array>
 #include <span>
 
+#include "libs/twilio/number.h"
+
 namespace parley::gateway {
 namespace {
 
@@ -72,6 +74,13 @@ Medium FromEvent(events::v1::Medium medium) {
   return v1::Medium_IsValid(medium) ? static_cast<Medium>(medium) : v1::MEDIUM_UNSPECIFIED;
 }
 events::v1::Medium ToEvent(Medium medium) { return static_cast<events::v1::Medium>(medium); }
+
+bool IsSenderNumber(std::string_view number) {
+  const auto address = twilio::ParseAddress(number);
+  return address.ok() && address->channel == twilio::Channel::kSms &&
+         (address->kind == twilio::AddressKind::kE164 ||
+          address->kind == twilio::AddressKind::kShortCode);
+}
 
 std::string CutText(std::string_view text, std::size_t code_points_max) {
   if (text.size() <= code_points_max) return std::string(text);

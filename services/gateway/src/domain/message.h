@@ -43,6 +43,10 @@ int CallStatusRank(CallStatus status);
 Medium FromEvent(events::v1::Medium medium);
 events::v1::Medium ToEvent(Medium medium);
 
+// True for what messages can be sent from: E.164 or a short code. A webhook may also name an RCS
+// agent or a Messenger page, which cannot.
+bool IsSenderNumber(std::string_view number);
+
 // At most `code_points_max` code points of `text`, which must be valid UTF-8.
 std::string CutText(std::string_view text, std::size_t code_points_max);
 

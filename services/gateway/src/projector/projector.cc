@@ -215,9 +215,12 @@ void Projector::Sort(const ParsedInbound& records,
 absl::Status Projector::HandleInbound(const std::vector<Record>& batch) {
   Bad bad;
   const ParsedInbound records = ParseAll<events::v1::InboundRecord>(batch, ParseInbound, bad);
-  std::set<store::AccountNumber> numbers;
+  std::set<store::AccountNumber> numbers, pointed_here;
   for (const auto& [record, event] : records) {
-    if (!event.has_recording()) numbers.insert({event.account_sid(), event.business_number()});
+    if (event.has_recording()) continue;
+    const store::AccountNumber number{event.account_sid(), event.business_number()};
+    numbers.insert(number);
+    if (event.origin() != events::v1::ORIGIN_RECOVERED) pointed_here.insert(number);
   }
   const store::AppendPolicy policy = Policy();
   Inbound inbound;
@@ -227,8 +230,8 @@ absl::Status Projector::HandleInbound(const std::vector<Record>& batch) {
     inbound = {};
     results.clear();
     if (records.empty()) return absl::OkStatus();
-    PARLEY_ASSIGN_OR_RETURN(const auto claims,
-                            store::FindOrMakeClaims(tx, numbers, options_.channel_defaults));
+    PARLEY_ASSIGN_OR_RETURN(const auto claims, store::FindOrMakeClaims(tx, numbers, pointed_here,
+                                                                       options_.channel_defaults));
     Sort(records, claims, policy, inbound);
     PARLEY_ASSIGN_OR_RETURN(results, store::Append(tx, inbound.messages, policy, inbound.consents));
     PARLEY_ASSIGN_OR_RETURN(calls, store::ApplyCallReports(tx, inbound.calls));

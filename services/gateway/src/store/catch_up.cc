@@ -26,7 +26,7 @@ std::vector<std::string> AccountsDue(pqxx::work& tx, const Due& due) {
            " WHERE c.kind <> 'test'"
            " AND EXISTS (SELECT 1 FROM account_links l WHERE l.account_sid = c.account_sid)"
            " AND ($1 OR u.account_sid IS NULL OR (u.tried_at < now() - make_interval(secs => $2)"
-           "  AND (u.resume_uri <> '' OR u.finished_at IS NULL"
+           "  AND (u.finished_at IS NULL OR u.finished_at < u.tried_at"
            "   OR u.finished_at < now() - make_interval(secs => $3))))"
            " ORDER BY u.tried_at NULLS FIRST, c.account_sid",
            due.all, static_cast<double>(due.retry.count()),

@@ -15,7 +15,8 @@
 
 namespace parley::gateway::store {
 
-// Connected accounts that are due: not compared within `every`, nor tried within `retry`; with
+// Connected accounts that are due, those that were tried last behind the others: not compared
+// within `every`, or not to the end when they were last tried, nor tried within `retry`; with
 // `all`, every one. Never test credentials.
 struct Due {
   std::chrono::seconds every{3600};

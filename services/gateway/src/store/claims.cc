@@ -1,10 +1,12 @@
 #include "store/claims.h"
 
+#include "domain/message.h"
 #include "libs/base/id.h"
 #include "libs/base/status.h"
 #include "libs/base/text.h"
 #include "libs/postgres/array.h"
 #include "libs/telemetry/log.h"
+#include "libs/twilio/number.h"
 #include "store/directory.h"
 #include "store/statement.h"
 
@@ -43,6 +45,7 @@ void ReadClaims(pqxx::work& tx, const std::set<AccountNumber>& numbers,
 // Makes the channel and its claim. The account's row lock keeps two projectors from making two.
 absl::Status MakeClaim(pqxx::work& tx, const AccountNumber& number, const ChannelDefaults& defaults,
                        std::map<AccountNumber, Claim>& claims) {
+  const bool is_sandbox = number.number == twilio::kWhatsAppSandbox;
   const pqxx::result owner = tx.exec_params(
       "SELECT l.organization_id, a.kind FROM account_credentials a "
       "JOIN account_links l ON l.account_sid = a.account_sid WHERE a.account_sid = $1 "
@@ -50,7 +53,7 @@ absl::Status MakeClaim(pqxx::work& tx, const AccountNumber& number, const Channe
       number.account_sid);
   if (owner.empty()) return absl::OkStatus();
   const std::string organization_id = owner[0][0].c_str();
-  const bool claims_nothing = std::string_view(owner[0][1].c_str()) == "test";
+  const bool claims_nothing = is_sandbox || std::string_view(owner[0][1].c_str()) == "test";
   ReadClaims(tx, {number}, claims);  // Whoever held the lock may have made it.
   if (claims.contains(number)) return absl::OkStatus();
   const pqxx::result existing = tx.exec_params(
@@ -65,7 +68,8 @@ absl::Status MakeClaim(pqxx::work& tx, const AccountNumber& number, const Channe
         "INSERT INTO channels (organization_id, id, display_name, account_sid, phone_number, "
         "media, ai_enabled, ai_delay_ms, ai_provider, unclaimed) "
         "VALUES ($1, $2, $3, $4, $3, '{sms,whatsapp,voice}', $5, $6, $7, true)",
-        organization_id, channel_id, number.number, number.account_sid, defaults.ai_enabled,
+        organization_id, channel_id, number.number, number.account_sid,
+        defaults.ai_enabled && IsSenderNumber(number.number),
         static_cast<int>(defaults.ai_delay.count()), defaults.ai_provider);
     telemetry::Warning("unclaimed_number", {{"organization_id", organization_id},
                                             {"channel_id", channel_id},
@@ -85,14 +89,40 @@ absl::Status MakeClaim(pqxx::work& tx, const AccountNumber& number, const Channe
 }  // namespace
 
 absl::StatusOr<std::map<AccountNumber, Claim>> FindOrMakeClaims(
-    pqxx::work& tx, const std::set<AccountNumber>& numbers, const ChannelDefaults& defaults) {
+    pqxx::work& tx, const std::set<AccountNumber>& numbers,
+    const std::set<AccountNumber>& pointed_here, const ChannelDefaults& defaults) {
   std::map<AccountNumber, Claim> claims;
   ReadClaims(tx, numbers, claims);
+  ChannelDefaults silent = defaults;
+  silent.ai_enabled = false;
   for (const AccountNumber& number : numbers) {
     if (claims.contains(number)) continue;
-    PARLEY_RETURN_IF_ERROR(MakeClaim(tx, number, defaults, claims));
+    PARLEY_RETURN_IF_ERROR(
+        MakeClaim(tx, number, pointed_here.contains(number) ? defaults : silent, claims));
   }
   return claims;
+}
+
+absl::StatusOr<std::map<AccountNumber, std::string>> FindServed(
+    pqxx::work& tx, const std::set<AccountNumber>& numbers) {
+  const Arrays arrays = ToArrays(numbers);
+  std::map<AccountNumber, std::string> organizations;
+  for (const pqxx::row& row :
+       RunPrepared(tx, "find_served",
+                   "SELECT w.account, w.number, coalesce(n.organization_id, f.organization_id) "
+                   "FROM unnest($1::text[], $2::text[]) w(account, number) "
+                   "LEFT JOIN number_claims n ON n.account_sid = w.account AND n.number = w.number "
+                   "LEFT JOIN LATERAL (SELECT ch.organization_id FROM account_links l "
+                   "JOIN channels ch ON ch.organization_id = l.organization_id "
+                   "AND ch.account_sid = w.account AND ch.deleted_at IS NULL "
+                   "AND w.number IN (ch.phone_number, ch.whatsapp_number) "
+                   "WHERE l.account_sid = w.account "
+                   "ORDER BY l.created_at, l.organization_id LIMIT 1) f ON true "
+                   "WHERE coalesce(n.organization_id, f.organization_id) IS NOT NULL",
+                   arrays.accounts, arrays.numbers)) {
+    organizations[{row[0].c_str(), row[1].c_str()}] = row[2].c_str();
+  }
+  return organizations;
 }
 
 absl::StatusOr<std::map<AccountNumber, std::string>> FindOrganizations(

@@ -34,9 +34,18 @@ struct ChannelDefaults {
 
 // The claim of each number. One that nobody claimed, of an account that is connected, gets a
 // channel, flagged `unclaimed`, in the account's first organization. Numbers of unknown accounts
-// are left out.
+// are left out. Numbers of test credentials and WhatsApp's sandbox have channels, but no claim.
+//
+// The AI answers in a new channel only if its number can be sent from and is in `pointed_here`:
+// where no webhook came for it, but only Twilio's list told of it, other software may serve it.
 absl::StatusOr<std::map<AccountNumber, Claim>> FindOrMakeClaims(
-    pqxx::work& tx, const std::set<AccountNumber>& numbers, const ChannelDefaults& defaults);
+    pqxx::work& tx, const std::set<AccountNumber>& numbers,
+    const std::set<AccountNumber>& pointed_here, const ChannelDefaults& defaults);
+
+// The organizations of the numbers that Parley serves: somebody claims them, a webhook has come for
+// them, or a channel names them. The others are left out: they are not ours to answer.
+absl::StatusOr<std::map<AccountNumber, std::string>> FindServed(
+    pqxx::work& tx, const std::set<AccountNumber>& numbers);
 
 // The organizations that a number's opt-outs hold for: whoever claims it, else the account's first.
 absl::StatusOr<std::map<AccountNumber, std::string>> FindOrganizations(

@@ -294,6 +294,12 @@ void Appending::AddOutbound(const NewMessage& message, Conversation& conversatio
     error_reason_ = "CHANNEL_CANNOT_SEND";
     resource.set_error_message(
         "The channel has no number of a connected Twilio account. Connect one, then send again.");
+  } else if (!IsSenderNumber(conversation.sender_number)) {
+    resource.set_status(v1::Message::STATUS_FAILED);
+    error_reason_ = "CHANNEL_CANNOT_SEND";
+    resource.set_error_message(
+        "Messages cannot be sent from the address of this channel. Give it a phone number, then "
+        "send again.");
   } else if (!IsE164(conversation.customer_number)) {
     resource.set_status(v1::Message::STATUS_FAILED);
     error_reason_ = "RECIPIENT_NOT_SENDABLE";

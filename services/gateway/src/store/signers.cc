@@ -2,6 +2,7 @@
 
 #include "libs/base/status.h"
 #include "libs/postgres/array.h"
+#include "libs/twilio/number.h"
 
 namespace parley::gateway::store {
 namespace {
@@ -39,10 +40,11 @@ absl::StatusOr<Signers> LoadSigners(pqxx::work& tx, std::string_view organizatio
     accounts.Add(number.account_sid);
     texts.Add(number.number);
   }
-  // A claim that the projector made for a number that nobody claimed proves nothing.
+  // A claim that the projector made for a number that nobody claimed proves nothing, nor does any
+  // of the number that all accounts share.
   for (const pqxx::row& row : tx.exec_params(
            "SELECT w.account, w.number, n.organization_id, n.channel_id, ch.public_url,"
-           " n.account_sid IS NULL AND EXISTS (SELECT 1 FROM number_claims e"
+           " n.account_sid IS NULL AND w.number <> $3 AND EXISTS (SELECT 1 FROM number_claims e"
            "  JOIN channels ech ON ech.organization_id = e.organization_id AND ech.id = "
            "e.channel_id"
            "  WHERE e.number = w.number AND e.account_sid <> w.account AND NOT ech.unclaimed)"
@@ -50,7 +52,7 @@ absl::StatusOr<Signers> LoadSigners(pqxx::work& tx, std::string_view organizatio
            " LEFT JOIN number_claims n ON n.account_sid = w.account AND n.number = w.number"
            " LEFT JOIN channels ch ON ch.organization_id = n.organization_id"
            "  AND ch.id = n.channel_id",
-           accounts.str(), texts.str())) {
+           accounts.str(), texts.str(), std::string(twilio::kWhatsAppSandbox))) {
     signers.numbers[{row[0].c_str(), row[1].c_str()}] = {row[2].c_str(), row[3].c_str(),
                                                          row[4].c_str(), row[5].as<bool>()};
   }

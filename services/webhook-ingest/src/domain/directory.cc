@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "libs/base/status.h"
+#include "libs/twilio/number.h"
 #include "libs/twilio/url.h"
 
 namespace parley::ingest {
@@ -53,6 +54,7 @@ const NumberEntry* Directory::FindNumber(std::string_view account_sid,
 }
 
 bool Directory::IsClaimedElsewhere(std::string_view account_sid, std::string_view number) const {
+  if (number == twilio::kWhatsAppSandbox) return false;
   const auto found = numbers_.find(number);
   if (found == numbers_.end()) return false;
   bool elsewhere = false;

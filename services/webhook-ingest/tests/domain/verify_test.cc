@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "fakes/fakes.h"
+#include "libs/twilio/number.h"
 
 namespace parley::ingest {
 namespace {
@@ -73,6 +74,16 @@ TEST(Verify, ASharedNumberIsEachOnes) {
   Put(book, NumberRecord(kAccountB, kNumberA));
   const twilio::FormParams params = MessageParams();
   EXPECT_EQ(Reason(SignedPost(kMessageTarget, params, kTokenA), params, *book.Snapshot()), "");
+}
+
+TEST(Verify, WhatsAppsSandboxIsEachOnesWhoeverClaimsIt) {
+  const crypto::KeyRing keys = TestKeys();
+  DirectoryBook book(keys);
+  const std::string sandbox(twilio::kWhatsAppSandbox);
+  Put(book, AccountRecord(keys, kAccountB, kTokenB));
+  Put(book, NumberRecord(kAccountA, sandbox));
+  const twilio::FormParams params = MessageParams("Hello", sandbox, kAccountB);
+  EXPECT_EQ(Reason(SignedPost(kMessageTarget, params, kTokenB), params, *book.Snapshot()), "");
 }
 
 TEST(Verify, TakesBothTokensWhileOneIsRotated) {
