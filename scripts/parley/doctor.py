@@ -514,8 +514,22 @@ class Doctor:
             if can.get(kind):
                 self._webhook(kind, found[0].get(f"{kind}_url") or "")
 
+    def _public_url(self) -> str:
+        """Where the number's webhooks go: the channel's address, the account's, or SERVER_URL."""
+        try:
+            known = json.loads(self._layout.credentials.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return self._settings.server_url
+        bearer = {"Authorization": f"Bearer {known.get('api_key')}"}
+        of_channel = f"/v1/channels/{known.get('channel_id')}"
+        for path in (of_channel, f"/v1/twilioAccounts/{known.get('account_sid')}"):
+            url = _get(f"{known.get('http')}{path}", bearer).body.get("publicUrl")
+            if url:
+                return url
+        return self._settings.server_url
+
     def _webhook(self, kind: str, url: str) -> None:
-        ours = urllib.parse.urlsplit(self._settings.server_url)
+        ours = urllib.parse.urlsplit(self._public_url())
         theirs = urllib.parse.urlsplit(url)
         same = (theirs.scheme, theirs.netloc) == (ours.scheme, ours.netloc)
         path = theirs.path.startswith(("/webhooks/", "/api/webhooks/"))

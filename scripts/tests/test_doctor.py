@@ -20,6 +20,9 @@ PUBLIC = "https://texts.example.com"
 GOOD = {
     "account": (200, {"status": "active", "type": "Full", "friendly_name": "Shop"}),
     "balance": (200, {"balance": "12.34", "currency": "USD"}),
+    # As the gateway's API shows them.
+    "channel": (200, {}),
+    "connected account": (200, {}),
     "numbers": (
         200,
         {
@@ -45,6 +48,10 @@ class _Twilio(http.server.BaseHTTPRequestHandler):
             kind = "balance"
         elif "IncomingPhoneNumbers" in self.path:
             kind = "numbers"
+        elif "/v1/channels/" in self.path:
+            kind = "channel"
+        elif "/v1/twilioAccounts/" in self.path:
+            kind = "connected account"
         status, body = self.answers[kind]
         data = json.dumps(body).encode()
         self.send_response(status)
@@ -58,7 +65,8 @@ class _Twilio(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def examine(tmp_path):
-    """Runs doctor with an account and the given answers of Twilio: (lines, exit code)."""
+    """Runs doctor with an account and the given answers of Twilio and the gateway: (lines, exit
+    code)."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Twilio)
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
@@ -66,12 +74,17 @@ def examine(tmp_path):
         _Twilio.answers = {**GOOD, **(answers or {})}
         layout = Layout(data=tmp_path, ports=Ports.free())
         layout.make_folders()
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        layout.credentials.write_text(
+            json.dumps({"http": address, "api_key": "k", "channel_id": "c", "account_sid": SID})
+        )
+        layout.credentials.chmod(0o600)
         values = {
             "TWILIO_ACCOUNT_SID": SID,
             "TWILIO_AUTH_TOKEN": TOKEN,
             "TWILIO_PHONE_NUMBER": NUMBER,
             "SERVER_URL": PUBLIC,
-            "TWILIO_API_BASE_URL": f"http://127.0.0.1:{server.server_address[1]}",
+            "TWILIO_API_BASE_URL": address,
             **settings,
         }
         values = {name: value for name, value in values.items() if value is not None}
@@ -140,6 +153,19 @@ def test_webhooks_that_point_elsewhere_fail(examine):
         assert failed(of_twilio(text)) == [f"Webhook for {kind}"]
         text, _ = examine(number_with(**{f"{kind}_url": None}))
         assert failed(of_twilio(text)) == [f"Webhook for {kind}"]
+
+
+def test_webhooks_go_to_the_channels_or_the_accounts_own_address(examine):
+    own = number_with(
+        sms_url="https://own.example.com/webhooks/twilio/message",
+        voice_url="https://own.example.com/webhooks/twilio/voice",
+    )
+    shown = (200, {"publicUrl": "https://own.example.com"})
+    for who in ("channel", "connected account"):
+        text, _ = examine({**own, who: shown})
+        assert failed(of_twilio(text)) == [], who
+    text, _ = examine({who: shown})
+    assert failed(of_twilio(text)) == ["Webhook for sms", "Webhook for voice"]
 
 
 def test_a_number_without_voice_needs_no_webhook_for_calls(examine):
