@@ -211,7 +211,7 @@ TEST_F(SettingsTest, AChannelBecomesOneOutOfTwoThatCameInBefore) {
   const std::string of_phone = unclaimed("+15550004007");
   json wanted = ChannelOf(tenant, "+15550004007");
   wanted["channel"]["whatsappNumber"] = "+15550004008";
-  const json channel = Ok(Post(tenant, "/v1/channels", wanted));
+  json channel = Ok(Post(tenant, "/v1/channels", wanted));
   EXPECT_EQ(channel["id"], of_phone) << "the phone number's";
   EXPECT_EQ(Number(tenant, "+15550004007").channel_id(), of_phone);
   EXPECT_EQ(Number(tenant, "+15550004008").channel_id(), of_phone);
