@@ -10,6 +10,7 @@
 #include "libs/base/status.h"
 #include "libs/kafka/consumer.h"
 #include "libs/postgres/array.h"
+#include "libs/telemetry/metrics.h"
 #include "parley/events/v1/consent.pb.h"
 #include "parley/events/v1/delivery_status.pb.h"
 #include "parley/events/v1/send_result.pb.h"
@@ -232,6 +233,24 @@ TEST_F(ProjectorTest, WritersOfOneConversationTakeTurns) {
   threads.clear();
   EXPECT_EQ(Conversation("last_seq || '/' || message_count || '/' || unread_count"), "62/62/62");
   EXPECT_EQ(Value("SELECT count(*) || '/' || max(seq) FROM messages WHERE" + Own()), "62/62");
+}
+
+TEST_F(ProjectorTest, WhatWaitsForAPersonIsCounted) {
+  const std::string id = QueuedMessage();
+  Execute("UPDATE messages SET status = 'unconfirmed', unconfirmed_at = now() WHERE id = '" + id +
+          "'");
+  Execute(
+      "INSERT INTO quarantined_webhooks (organization_id, id, account_sid, kind, reason, request, "
+      "received_at) VALUES ('" +
+      organization_id_ + "', gen_random_uuid(), '" + account_sid_ +
+      "', 'message', 'SIGNATURE_MISMATCH', '', now())");
+  ASSERT_EQ(dispatcher_->CountWaiting(), absl::OkStatus());
+  const auto counted = [](const char* gauge, const char* rows) {
+    EXPECT_EQ(telemetry::Gauge(gauge, "").Value(), std::stod(Value(rows))) << gauge;
+  };
+  counted("parley_gateway_quarantined_rows", "SELECT count(*) FROM quarantined_webhooks");
+  counted("parley_gateway_unconfirmed_messages",
+          "SELECT count(*) FROM messages WHERE unconfirmed_at IS NOT NULL");
 }
 
 TEST_F(ProjectorTest, GetsPastAConversationThatAPausedProcessHolds) {
