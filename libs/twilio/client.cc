@@ -60,10 +60,10 @@ std::string FilterTime(Time time) {
 
 SendOutcome ReadAnswer(HttpAnswer answer) {
   if (answer.status >= 200 && answer.status < 300) {
-    auto message = ParseMessage(answer.body);
+    auto message = ParseCreatedMessage(answer.body);
     if (!message.ok()) return Unknown{answer.status, "the answer to a creation cannot be read"};
     return Accepted{std::move(message->sid), message->status, message->segments,
-                    std::move(message->from), message->error_code};
+                    message->error_code};
   }
   if (answer.status >= 400 && answer.status < 500 && answer.status != kRequestTimeout) {
     ErrorBody body = ParseErrorBody(answer.body);

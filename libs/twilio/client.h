@@ -57,7 +57,6 @@ struct Accepted {  // 2xx: Twilio has it.
   std::string sid;
   MessageStatus status = MessageStatus::kQueued;
   int segments = 0;  // 0: not known yet.
-  std::string from;  // Empty: not chosen yet.
   std::optional<int> error_code;
 };
 struct Refused {  // Below 500: Twilio has not taken it.

@@ -438,6 +438,16 @@ void HttpTransport::GiveBack(std::unique_ptr<Connection> connection) {
   state_->idle.push_back(std::move(connection));
 }
 
+void HttpTransport::PutBack(std::unique_ptr<Connection> connection) {
+  const std::lock_guard lock(state_->mutex);
+  auto& idle = state_->idle;
+  if (idle.size() >= state_->options.idle_connections_max) return;
+  const auto after = std::upper_bound(
+      idle.begin(), idle.end(), connection->idle_since,
+      [](SteadyTime since, const auto& other) { return since < other->idle_since; });
+  idle.insert(after, std::move(connection));
+}
+
 std::unique_ptr<HttpTransport::Connection> HttpTransport::Connect(SteadyTime deadline,
                                                                   std::string& reason) {
   std::vector<SocketAddress> addresses;
@@ -531,15 +541,15 @@ std::variant<HttpAnswer, HttpFailure> HttpTransport::Exchange(const HttpRequest&
     if (connection != nullptr && !connection->IsQuiet()) continue;  // Try the next idle one.
     if (connection == nullptr) {
       fresh = true;
-      SteadyTime deadline = steady_clock::now() + state_->options.connect_timeout;
-      if (request.write_by) deadline = std::min(deadline, *request.write_by);
-      connection = Connect(deadline, reason);
-      if (too_late()) return late;
+      // All of its time, whenever the request is to be written: on a slow link the connection would
+      // never stand otherwise. If it is late, the next request has it.
+      connection = Connect(steady_clock::now() + state_->options.connect_timeout, reason);
       if (connection == nullptr) return HttpFailure{false, false, reason};
+      connection->idle_since = steady_clock::now();
     }
-    const Turn turn = AwaitTurn(request);
+    const Turn turn = too_late() ? Turn::kNever : AwaitTurn(request);
     if (turn == Turn::kNever || too_late()) {
-      GiveBack(std::move(connection));
+      PutBack(std::move(connection));
       return late;
     }
     if (turn == Turn::kAfterAWait && !connection->IsQuiet()) continue;  // It died meanwhile.

@@ -44,7 +44,8 @@ struct HttpRequest {
   std::string_view target;         // Path and query.
   std::string_view authorization;  // The header's value; empty: none.
   std::string_view form;           // The body; sent as application/x-www-form-urlencoded.
-  // If the first byte cannot be written by then, the request is given up, unwritten.
+  // If the first byte cannot be written by then, the request is given up, unwritten. A connection
+  // that is being made is waited for all the same, and kept for the next request.
   std::optional<SteadyTime> write_by;
   // Asked when the connection stands, right before the first byte; may be empty.
   WriteGate about_to_write;
@@ -81,7 +82,10 @@ class HttpTransport {
   explicit HttpTransport(std::unique_ptr<State> state);
 
   std::unique_ptr<Connection> TakeIdle();
+  // After an exchange: it idles from now on.
   void GiveBack(std::unique_ptr<Connection> connection);
+  // It was not used after all, and goes on to idle since it did.
+  void PutBack(std::unique_ptr<Connection> connection);
   // Null with `reason` set if no connection could be made by `deadline`.
   std::unique_ptr<Connection> Connect(SteadyTime deadline, std::string& reason);
 

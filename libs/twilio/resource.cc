@@ -48,9 +48,7 @@ absl::StatusOr<MessageResource> ReadMessage(const Json& object) {
   MessageResource message;
   message.sid = Text(object, "sid");
   if (!IsMessageSid(message.sid)) return Unreadable("it names no message");
-  const auto status = ParseStatus(Text(object, "status"));
-  if (!status) return Unreadable("it names no known state");
-  message.status = *status;
+  message.status = ParseStatus(Text(object, "status")).value_or(MessageStatus::kQueued);
   message.direction = Text(object, "direction");
   message.from = Text(object, "from");
   message.to = Text(object, "to");
@@ -115,6 +113,83 @@ absl::Status ReadPage(std::string_view json, const char* key, Read read, std::ve
   return absl::OkStatus();
 }
 
+// Reads the members of the outermost object that a creation's answer is read for, and builds
+// nothing of the rest.
+class CreatedReader : public nlohmann::json_sax<Json> {
+ public:
+  const CreatedMessage& message() const { return message_; }
+
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(number_integer_t value) override { return Number(value); }
+  bool number_unsigned(number_unsigned_t value) override {
+    return Number(static_cast<std::int64_t>(value));
+  }
+  bool number_float(number_float_t, const string_t&) override { return true; }
+  bool string(string_t& value) override {
+    switch (Take()) {
+      case Member::kSid:
+        message_.sid = std::move(value);
+        break;
+      case Member::kStatus:
+        message_.status = ParseStatus(value).value_or(MessageStatus::kQueued);
+        break;
+      case Member::kSegments:
+        message_.segments = ToInt(value);
+        break;
+      case Member::kErrorCode:
+        SetError(ToInt(value));
+        break;
+      case Member::kOther:
+        break;
+    }
+    return true;
+  }
+  bool binary(binary_t&) override { return true; }
+  bool start_object(std::size_t) override { return Enter(); }
+  bool end_object() override { return Leave(); }
+  bool start_array(std::size_t) override { return Enter(); }
+  bool end_array() override { return Leave(); }
+  bool key(string_t& name) override {
+    member_ = depth_ != 1              ? Member::kOther
+              : name == "sid"          ? Member::kSid
+              : name == "status"       ? Member::kStatus
+              : name == "num_segments" ? Member::kSegments
+              : name == "error_code"   ? Member::kErrorCode
+                                       : Member::kOther;
+    return true;
+  }
+  bool parse_error(std::size_t, const std::string&, const Json::exception&) override {
+    return false;
+  }
+
+ private:
+  enum class Member { kOther, kSid, kStatus, kSegments, kErrorCode };
+
+  Member Take() { return depth_ == 1 ? member_ : Member::kOther; }
+  bool Number(std::int64_t value) {
+    const Member member = Take();
+    if (member == Member::kSegments) message_.segments = static_cast<int>(value);
+    if (member == Member::kErrorCode) SetError(static_cast<int>(value));
+    return true;
+  }
+  void SetError(int code) {
+    if (code != 0) message_.error_code = code;
+  }
+  bool Enter() {
+    ++depth_;
+    return true;
+  }
+  bool Leave() {
+    --depth_;
+    return true;
+  }
+
+  CreatedMessage message_;
+  Member member_ = Member::kOther;
+  int depth_ = 0;
+};
+
 }  // namespace
 
 std::optional<Time> ParseRfc2822(std::string_view text) {
@@ -125,6 +200,13 @@ std::optional<Time> ParseRfc2822(std::string_view text) {
     return std::nullopt;
   }
   return FromMicros(absl::ToUnixMicros(time));
+}
+
+absl::StatusOr<CreatedMessage> ParseCreatedMessage(std::string_view json) {
+  CreatedReader reader;
+  if (!Json::sax_parse(json.begin(), json.end(), &reader)) return Unreadable("it is no JSON");
+  if (!IsMessageSid(reader.message().sid)) return Unreadable("it names no message");
+  return reader.message();
 }
 
 absl::StatusOr<MessageResource> ParseMessage(std::string_view json) {

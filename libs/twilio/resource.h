@@ -14,7 +14,7 @@ namespace parley::twilio {
 
 struct MessageResource {
   std::string sid;
-  MessageStatus status = MessageStatus::kQueued;
+  MessageStatus status = MessageStatus::kQueued;  // Also for a state that is not known here.
   std::string direction;  // "inbound", "outbound-api", "outbound-reply", "outbound-call".
   std::string from;       // Empty while a Messaging Service has not chosen.
   std::string to;
@@ -28,6 +28,14 @@ struct MessageResource {
   std::optional<Time> sent;
   std::string price;  // Negative and decimal, "-0.00750"; empty until it is known.
   std::string price_unit;
+};
+
+// What counts in the answer to a creation: the SID says that Twilio has the message.
+struct CreatedMessage {
+  std::string sid;
+  MessageStatus status = MessageStatus::kQueued;  // Also for a state that is not known here.
+  int segments = 0;                               // 0 while the sender is not known.
+  std::optional<int> error_code;
 };
 
 struct MessagePage {
@@ -77,6 +85,7 @@ struct ErrorBody {
 };
 
 // Errors: kInvalidArgument (TWILIO_ANSWER_UNREADABLE): not JSON, or without what identifies it.
+absl::StatusOr<CreatedMessage> ParseCreatedMessage(std::string_view json);
 absl::StatusOr<MessageResource> ParseMessage(std::string_view json);
 absl::StatusOr<MessagePage> ParseMessagePage(std::string_view json);
 absl::StatusOr<std::vector<MediaResource>> ParseMediaList(std::string_view json);

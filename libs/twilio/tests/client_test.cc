@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+#include <vector>
+
 #include "libs/base/status.h"
 #include "libs/twilio/form.h"
 #include "libs/twilio/tests/scripted_server.h"
@@ -200,6 +204,109 @@ TEST(CreateMessage, IsAbandonedWhenItsTimeToBeginHasPassed) {
       client->CreateMessage(kAccount, kMessage, std::chrono::steady_clock::now() - milliseconds(1));
   EXPECT_NE(std::get_if<NotWritten>(&kept), nullptr);
   EXPECT_EQ(requests, 1);
+}
+
+TEST(CreateMessage, IsAcceptedInAStateThatIsNotKnownHere) {
+  ScriptedServer server(Always(Http("201 X", R"({"sid":")" + kSid + R"(","status":"pondering"})")));
+  const SendOutcome outcome = MakeClient(server)->CreateMessage(kAccount, kMessage);
+  const auto* accepted = std::get_if<Accepted>(&outcome);
+  ASSERT_NE(accepted, nullptr);
+  EXPECT_EQ(accepted->sid, kSid);
+}
+
+// Whose queue of connections is full, until it begins to accept: so long connecting hangs.
+class BusyServer {
+ public:
+  BusyServer() {
+    listener_ = socket(AF_INET, SOCK_STREAM, 0);
+    address_.sin_family = AF_INET;
+    address_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t bytes = sizeof(address_);
+    bind(listener_, reinterpret_cast<sockaddr*>(&address_), bytes);
+    listen(listener_, 0);
+    getsockname(listener_, reinterpret_cast<sockaddr*>(&address_), &bytes);
+    filler_ = socket(AF_INET, SOCK_STREAM, 0);
+    EXPECT_EQ(connect(filler_, reinterpret_cast<sockaddr*>(&address_), bytes), 0);
+  }
+  ~BusyServer() {
+    shutdown(listener_, SHUT_RDWR);
+    close(filler_);
+    threads_.clear();
+    close(listener_);
+  }
+  std::string url() const { return "http://127.0.0.1:" + std::to_string(ntohs(address_.sin_port)); }
+
+  void AcceptAfter(SteadyTime time) {
+    threads_.emplace_back([this, time] {
+      while (std::chrono::steady_clock::now() < time) std::this_thread::yield();
+      for (int fd = accept(listener_, nullptr, nullptr); fd >= 0;
+           fd = accept(listener_, nullptr, nullptr)) {
+        ++accepted;
+        serving_.emplace_back([fd] {
+          Peer peer(fd);
+          while (!peer.ReadRequest().empty()) peer.Write(Created());
+          close(fd);
+        });
+      }
+    });
+  }
+
+  std::atomic<int> accepted{0};  // The filler is one of them.
+
+ private:
+  sockaddr_in address_{};
+  int listener_;
+  int filler_;
+  std::vector<std::jthread> serving_;
+  std::vector<std::jthread> threads_;
+};
+
+TEST(Transport, AConnectionThatIsNotMadeIsNoLatenessOfOurs) {
+  BusyServer server;
+  TransportOptions options;
+  options.base_url = server.url();
+  options.connect_timeout = milliseconds(200);
+  const SendOutcome outcome = MakeClient(options)->CreateMessage(
+      kAccount, kMessage, std::chrono::steady_clock::now() + milliseconds(50));
+  const auto* not_written = std::get_if<NotWritten>(&outcome);
+  ASSERT_NE(not_written, nullptr);
+  EXPECT_FALSE(not_written->too_late);
+}
+
+TEST(Transport, AConnectionThatStandsTooLateIsForTheNextRequest) {
+  BusyServer server;
+  TransportOptions options;
+  options.base_url = server.url();
+  options.connect_timeout = std::chrono::seconds(20);
+  options.idle_max = std::chrono::seconds(20);
+  const auto client = MakeClient(options);
+  const auto write_by = std::chrono::steady_clock::now() + milliseconds(50);
+  server.AcceptAfter(write_by);
+  const SendOutcome late = client->CreateMessage(kAccount, kMessage, write_by);
+  const auto* not_written = std::get_if<NotWritten>(&late);
+  ASSERT_NE(not_written, nullptr);
+  EXPECT_TRUE(not_written->too_late);
+  const SendOutcome next = client->CreateMessage(kAccount, kMessage);
+  EXPECT_NE(std::get_if<Accepted>(&next), nullptr);
+  EXPECT_EQ(server.accepted, 2);
+}
+
+TEST(Transport, AConnectionThatWasNotUsedDoesNotGetYounger) {
+  ScriptedServer server(Always(Created()));
+  TransportOptions options;
+  options.base_url = server.url();
+  options.idle_max = milliseconds(100);
+  const auto client = MakeClient(options);
+  const SendOutcome first = client->CreateMessage(kAccount, kMessage);
+  EXPECT_NE(std::get_if<Accepted>(&first), nullptr);
+  const auto idle_until = std::chrono::steady_clock::now() + milliseconds(100);
+  while (std::chrono::steady_clock::now() < idle_until) {
+    client->CreateMessage(kAccount, kMessage, std::nullopt,
+                          [](SteadyTime) { return std::chrono::microseconds(-1); });
+  }
+  const SendOutcome last = client->CreateMessage(kAccount, kMessage);
+  EXPECT_NE(std::get_if<Accepted>(&last), nullptr);
+  EXPECT_EQ(server.connections(), 2);
 }
 
 TEST(Transport, KeepsAConnectionBetweenRequests) {

@@ -37,6 +37,39 @@ TEST(ParseMessage, RefusesWhatDoesNotIdentifyAMessage) {
   }
 }
 
+TEST(ParseMessage, AStateThatIsNewAtTwilioIsNoFault) {
+  const auto message = ParseMessage(R"({"sid":")" + kSid + R"(","status":"pondering"})");
+  ASSERT_TRUE(message.ok()) << message.status();
+  EXPECT_EQ(message->status, MessageStatus::kQueued);
+}
+
+TEST(ParseCreatedMessage, ReadsWhatCounts) {
+  const auto created = ParseCreatedMessage(
+      R"({"subresource_uris":{"media":"/x","sid":"inner","status":"sent"},"media":[{"sid":"m"}],)"
+      R"("num_segments":"2","status":"accepted","error_code":30007,"price":null,"sid":")" +
+      kSid + R"("})");
+  ASSERT_TRUE(created.ok()) << created.status();
+  EXPECT_EQ(created->sid, kSid);
+  EXPECT_EQ(created->status, MessageStatus::kAccepted);
+  EXPECT_EQ(created->segments, 2);
+  EXPECT_EQ(created->error_code, 30007);
+  const auto strange = ParseCreatedMessage(R"({"status":"pondering","num_segments":3,"sid":")" +
+                                           kSid + R"(","error_code":null})");
+  ASSERT_TRUE(strange.ok()) << strange.status();
+  EXPECT_EQ(strange->sid, kSid) << "Twilio has it, whatever its state is called";
+  EXPECT_EQ(strange->segments, 3);
+  EXPECT_FALSE(strange->error_code.has_value());
+}
+
+TEST(ParseCreatedMessage, RefusesWhatNamesNoMessage) {
+  for (const std::string& json :
+       {std::string(), std::string("null"), std::string("{}"), std::string(R"({"sid":12})"),
+        R"({"sid":")" + kSid + R"("})" + "x", R"({"sid":")" + kSid,
+        R"([{"sid":")" + kSid + R"("}])", R"({"inner":{"sid":")" + kSid + R"("}})"}) {
+    EXPECT_EQ(ErrorReason(ParseCreatedMessage(json).status()), "TWILIO_ANSWER_UNREADABLE") << json;
+  }
+}
+
 TEST(ParseMessagePage, ReadsTheListAndTheNextPage) {
   const auto page = ParseMessagePage(R"({"messages":[{"sid":")" + kSid +
                                      R"(","status":"delivered"}],"next_page_uri":"/next"})");
