@@ -1,8 +1,12 @@
-// Reads every partition of one topic from its beginning, without a group: for topics whose whole
-// content each replica needs (parley.directory, parley.consent).
+// Reads every partition of one topic from its beginning, or from where somebody was before, without
+// a group: for topics whose whole content each replica needs (parley.directory, parley.consent).
 #pragma once
 
+#include <chrono>
+#include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +19,11 @@ struct LogReaderOptions {
   std::string brokers;
   std::string client_id;
   std::string topic;
+  // Where to begin, by partition. Other partitions, and offsets that the log does not have, begin
+  // at its beginning.
+  std::map<std::int32_t, std::int64_t> start = {};
+  // How often partitions that were added later are looked for.
+  std::chrono::milliseconds partitions_interval{10'000};
 };
 
 // Not thread-safe. Brokers and topic need not be there at construction.
@@ -32,9 +41,12 @@ class LogReader {
   // the brokers.
   bool ReachedStartEnd() const;
 
-  // True if, at this moment, the brokers answer and Poll has reached the end of every partition;
-  // asks the brokers, which takes about a millisecond and at most `wait`.
-  bool AtEnd(std::chrono::milliseconds wait);
+  // The latest time of which it is certain that everything the log had then was returned by Poll;
+  // none: nothing new is certain since the last call, or the brokers do not answer. It asks them
+  // for their ends, which takes about a millisecond and at most `wait`, and holds Poll's position
+  // against the answer until that is reached: so it comes to an end while the log is written
+  // steadily, too.
+  std::optional<std::chrono::steady_clock::time_point> AtEnd(std::chrono::milliseconds wait);
 
  private:
   struct State;

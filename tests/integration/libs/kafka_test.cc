@@ -446,6 +446,83 @@ rd_kafka_t* RawProducer(const std::string& transactional_id) {
   return rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, sizeof error);
 }
 
+TEST_F(LogReaderTest, ComesToAnEndWhileTheLogIsWrittenSteadily) {
+  const std::string topic = NewTopic();
+  const auto reader = Read(topic);
+  ASSERT_TRUE(PollsUntil(*reader, [&] { return reader->ReachedStartEnd(); }));
+  Send(topic, {"1"});
+  const auto before = std::chrono::steady_clock::now();
+  EXPECT_FALSE(reader->AtEnd(5s));
+  const auto after = std::chrono::steady_clock::now();
+  ASSERT_THAT(PollAll(*reader, 1), SizeIs(1));
+  Send(topic, {"2"});  // Whenever it is asked there is one more.
+  const auto known = reader->AtEnd(5s);
+  ASSERT_TRUE(known.has_value());
+  EXPECT_GE(*known, before);
+  EXPECT_LE(*known, after) << "all that was there when it was asked, not what came since";
+  ASSERT_THAT(PollAll(*reader, 1), SizeIs(1));
+  Send(topic, {"3"});
+  EXPECT_TRUE(reader->AtEnd(5s).has_value());
+}
+
+TEST_F(LogReaderTest, BeginsWhereItIsToldIfThatExists) {
+  const std::string topic = NewTopic();
+  Send(topic, Numbers(1, 6));
+  const struct {
+    std::int64_t start;
+    std::vector<std::string> want;
+  } cases[] = {{4, Numbers(5, 6)}, {6, {}}, {7, Numbers(1, 6)}, {-3, Numbers(1, 6)}};
+  for (const auto& c : cases) {
+    const auto reader = *LogReader::Create(
+        {.brokers = Brokers(), .client_id = "test", .topic = topic, .start = {{0, c.start}}});
+    std::vector<std::string> read;
+    EXPECT_TRUE(Eventually([&] {
+      const auto records = reader->Poll(100, 20ms);
+      if (records.ok()) {
+        for (const std::string& value : Values(*records)) read.push_back(value);
+      }
+      return reader->ReachedStartEnd();
+    })) << c.start;
+    EXPECT_EQ(read, c.want) << c.start;
+    EXPECT_TRUE(PollsUntil(*reader, [&] { return reader->AtEnd(5s).has_value(); })) << c.start;
+  }
+}
+
+void AddPartitions(const std::string& topic, int count) {
+  rd_kafka_t* raw = RawProducer("");
+  char error[256];
+  rd_kafka_NewPartitions_t* more =
+      rd_kafka_NewPartitions_new(topic.c_str(), static_cast<size_t>(count), error, sizeof error);
+  rd_kafka_queue_t* queue = rd_kafka_queue_new(raw);
+  rd_kafka_CreatePartitions(raw, &more, 1, nullptr, queue);
+  rd_kafka_event_t* event = rd_kafka_queue_poll(queue, 30'000);
+  ASSERT_NE(event, nullptr);
+  ASSERT_EQ(rd_kafka_event_error(event), RD_KAFKA_RESP_ERR_NO_ERROR);
+  rd_kafka_event_destroy(event);
+  rd_kafka_queue_destroy(queue);
+  rd_kafka_NewPartitions_destroy(more);
+  rd_kafka_destroy(raw);
+}
+
+TEST_F(LogReaderTest, TakesInPartitionsThatAreAddedLater) {
+  const std::string topic = NewTopic();
+  Send(topic, {"1", "2"});
+  const auto reader = *LogReader::Create(
+      {.brokers = Brokers(), .client_id = "test", .topic = topic, .partitions_interval = 0ms});
+  EXPECT_EQ(Values(PollAll(*reader, 2)), Numbers(1, 2));
+  AddPartitions(topic, 3);
+  rd_kafka_t* raw = RawProducer("");
+  char value[] = "3";
+  ASSERT_EQ(rd_kafka_producev(raw, RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_PARTITION(2),
+                              RD_KAFKA_V_VALUE(value, 1), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                              RD_KAFKA_V_END),
+            RD_KAFKA_RESP_ERR_NO_ERROR);
+  ASSERT_EQ(rd_kafka_flush(raw, 30'000), RD_KAFKA_RESP_ERR_NO_ERROR);
+  rd_kafka_destroy(raw);
+  EXPECT_EQ(Values(PollAll(*reader, 1)), Numbers(3, 3));
+  EXPECT_TRUE(PollsUntil(*reader, [&] { return reader->AtEnd(5s).has_value(); }));
+}
+
 TEST_F(LogReaderTest, ReachesAnEndThatIsNoRecord) {
   // A transaction's marker takes an offset after the last record.
   const std::string topic = NewTopic();
