@@ -12,6 +12,10 @@ using std::chrono::milliseconds;
 
 constexpr int kTooManyRequests = 429;
 constexpr int kUnauthorized = 401;
+constexpr int kForbidden = 403;
+constexpr int kUnsubscribed = 21610;
+// The number's registration is still being set up.
+constexpr int kRegistrationPending = 30035;
 constexpr milliseconds kSenderPause{60'000};
 constexpr milliseconds kUnwrittenDelayMin{100};
 constexpr milliseconds kUnwrittenDelayMax{5'000};
@@ -71,7 +75,8 @@ Settlement Failed(const twilio::Refused& refused, const twilio::ErrorEntry& entr
           ? "OPTED_OUT"
           : "TWILIO_" + std::to_string(refused.code != 0 ? refused.code : refused.http_status);
   settlement.message = Sentence(entry);
-  settlement.block_pair = entry.category == twilio::ErrorCategory::kUnsubscribed;
+  // The others of that meaning speak of a channel, or of marketing, not of the pair.
+  settlement.block_pair = refused.code == kUnsubscribed;
   return settlement;
 }
 
@@ -88,7 +93,6 @@ bool IsSenderFault(int code) {
     case 30032:
     case 30033:
     case 30034:
-    case 30035:
     case 30037:
     case 30040:
     case 63001:  // The WhatsApp sender is not set up, or locked.
@@ -104,9 +108,9 @@ bool IsSenderFault(int code) {
   }
 }
 
-// Our credentials are refused: no send is at fault, and none goes before somebody mends that.
-Settlement Unauthorized(const twilio::Refused& refused, const twilio::ErrorEntry& entry,
-                        const AnswerContext& context) {
+// No send is at fault, and none goes before somebody mends that.
+Settlement AccountRefused(const twilio::Refused& refused, const twilio::ErrorEntry& entry,
+                          const AnswerContext& context) {
   Settlement settlement = Failed(refused, entry);
   settlement.state = State::kQueued;
   settlement.counts_as_error = false;
@@ -134,7 +138,7 @@ Settlement Of(const RetryPolicy& policy, const twilio::Refused& refused,
               const AnswerContext& context) {
   const twilio::ErrorEntry& entry = twilio::ClassifySendAnswer(refused.http_status, refused.code);
   if (refused.http_status == kTooManyRequests) return TooMany(refused, entry, context);
-  if (refused.http_status == kUnauthorized) return Unauthorized(refused, entry, context);
+  if (RefusesAccount(refused)) return AccountRefused(refused, entry, context);
   if (IsSenderFault(refused.code)) {
     Settlement settlement = Failed(refused, entry);
     settlement.wait = kSenderPause;
@@ -162,10 +166,26 @@ Settlement Of(const RetryPolicy& policy, const twilio::Refused& refused,
   if (!delay) return settlement;
   settlement.state = State::kQueued;
   settlement.wait = *delay;
+  settlement.pause_lane = refused.code == kRegistrationPending;
   return settlement;
 }
 
 }  // namespace
+
+bool RefusesAccount(const twilio::Refused& refused) {
+  switch (refused.code) {
+    case 10001:  // Not active.
+    case 20005:
+    case 30002:  // Suspended.
+      return true;
+    case 20003:
+    case 20006:
+    case 20403:
+      return refused.http_status == kUnauthorized || refused.http_status == kForbidden;
+    default:
+      return refused.http_status == kUnauthorized;
+  }
+}
 
 Settlement Settle(const RetryPolicy& policy, const twilio::SendOutcome& outcome,
                   const AnswerContext& context) {

@@ -33,6 +33,9 @@ struct Settlement {
 // The sender's queue at Twilio is full; every other 429 is the account's.
 inline constexpr int kQueueFull = 21611;
 
+// True if Twilio refuses our credentials, or the account as a whole: whatever it sends.
+bool RefusesAccount(const twilio::Refused& refused);
+
 struct AnswerContext {
   int errors = 0;       // Retryable answers to this send before.
   int refusals = 1;     // 429 in a row for this number or account, this one included.

@@ -14,7 +14,6 @@ constexpr int kUnknownMax = 3;
 constexpr milliseconds kOpenMin{10'000};
 constexpr milliseconds kOpenMax{300'000};
 constexpr int kLimitMax = 1'024;  // As many as there may be workers: no limit.
-constexpr int kUnauthorized = 401;
 constexpr int kTooManyRequests = 429;
 
 }  // namespace
@@ -63,7 +62,7 @@ Throttle::Advice Throttle::End(const std::string& account_sid, const twilio::Sen
   }
   account.unknown = 0;
   if (refused != nullptr) {
-    if (refused->http_status == kUnauthorized) Open(account, now, jitter, advice);
+    if (RefusesAccount(*refused)) Open(account, now, jitter, advice);
     return advice;
   }
   account.refusals = 0;

@@ -45,6 +45,14 @@ TEST(Settle, SaysWhatFollowsEachAnswer) {
       {"opted out", Refused{400, 21610, "", {}}, 0, State::kFailed, "OPTED_OUT", 0ms, false, true},
       {"wrong credentials", Refused{401, 20003, "", {}}, 0, State::kQueued, "TWILIO_20003", 1000ms,
        false, true},
+      {"the account is suspended", Refused{400, 30002, "", {}}, 0, State::kQueued, "TWILIO_30002",
+       1000ms, false, true},
+      {"the account is not active", Refused{403, 20005, "", {}}, 0, State::kQueued, "TWILIO_20005",
+       1000ms, false, true},
+      {"forbidden to the account", Refused{403, 20403, "", {}}, 0, State::kQueued, "TWILIO_20403",
+       1000ms, false, true},
+      {"the number is being registered", Refused{400, 30035, "", {}}, 0, State::kQueued,
+       "TWILIO_30035", 30s, true, true},
       {"the sender's own fault", Refused{400, 21606, "", {}}, 0, State::kFailed, "TWILIO_21606",
        60s, false, true},
       {"passing error, first", Refused{400, 63017, "", {}}, 0, State::kQueued, "TWILIO_63017",
@@ -80,11 +88,13 @@ TEST(Settle, PausesWhatIsBusy) {
 TEST(Settle, PausesASenderThatTwilioRefuses) {
   EXPECT_TRUE(Settle(kPolicy, Refused{400, 21606, "", {}}, {}).pause_lane);
   EXPECT_TRUE(Settle(kPolicy, Refused{400, 30034, "", {}}, {}).pause_lane);
+  EXPECT_TRUE(Settle(kPolicy, Refused{400, 30035, "", {}}, {}).pause_lane) << "for a while";
   EXPECT_FALSE(Settle(kPolicy, Refused{400, 21211, "", {}}, {}).pause_lane);
 }
 
 TEST(Settle, BlocksThePairThatOptedOut) {
   EXPECT_TRUE(Settle(kPolicy, Refused{400, 21610, "", {}}, {}).block_pair);
+  EXPECT_FALSE(Settle(kPolicy, Refused{400, 63033, "", {}}, {}).block_pair) << "a whole channel";
   EXPECT_FALSE(Settle(kPolicy, Refused{400, 21211, "", {}}, {}).block_pair);
 }
 
