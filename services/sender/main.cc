@@ -164,9 +164,11 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   Directory directory(
       store, std::move(keys),
       {config.rate_long_code, config.rate_toll_free, config.rate_short_code, config.rate_whatsapp},
-      config.server_url, [&] {
+      config.server_url,
+      [&] {
         if (pump_to_tell != nullptr) pump_to_tell->DirectoryChanged();
-      });
+      },
+      config.twilio_base_url);
   Publisher publisher(store, results, {});
   Settler settler(store, publisher,
                   [&](std::vector<Settled> settled) { pump_to_tell->Tell(std::move(settled)); });

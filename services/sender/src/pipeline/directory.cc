@@ -3,6 +3,7 @@
 #include "libs/base/id.h"
 #include "libs/base/status.h"
 #include "libs/base/text.h"
+#include "libs/http/guarded_client.h"
 #include "libs/telemetry/log.h"
 #include "libs/twilio/url.h"
 #include "libs/twilio/webhook.h"
@@ -19,11 +20,17 @@ absl::Status Wrong(std::string_view what) {
   return InvalidArgument("DIRECTORY_RECORD_INVALID", what);
 }
 
-// An address that callbacks can use, or empty.
-std::string Origin(const std::string& url) {
-  if (url.empty()) return "";
-  const auto origin = twilio::OriginAndPrefix(url);
-  return origin.ok() ? *origin : "";
+bool IsPublicHost(std::string_view host) {
+  if (host.front() == '[') return http::IsPublicAddress(host.substr(1, host.size() - 2));
+  std::string name = Lower(host);
+  if (name.back() == '.') name.pop_back();
+  // The last label of a name is never a number, so what ends in one is an address.
+  const auto dot = name.rfind('.');
+  if (dot == std::string::npos || dot + 1 == name.size()) return false;
+  const bool is_address = name[dot + 1] >= '0' && name[dot + 1] <= '9';
+  if (is_address) return http::IsPublicAddress(name);
+  return !name.ends_with(".local") && !name.ends_with(".localhost") &&
+         !name.ends_with(".internal") && name.find('_') == std::string::npos;
 }
 
 bool AllClean(std::initializer_list<std::string_view> texts) {
@@ -34,6 +41,14 @@ bool AllClean(std::initializer_list<std::string_view> texts) {
 }
 
 }  // namespace
+
+std::string CallbackOriginOf(const std::string& url, bool local_too) {
+  if (url.empty()) return "";
+  const auto parts = twilio::SplitUrl(url);
+  if (!parts.ok() || !(local_too || IsPublicHost(parts->host))) return "";
+  const auto origin = twilio::OriginAndPrefix(url);
+  return origin.ok() ? *origin : "";
+}
 
 absl::Status ParseDirectoryRecord(const std::string& value, DirectoryRows& rows) {
   events::v1::DirectoryRecord record;
@@ -79,11 +94,13 @@ absl::Status ParseDirectoryRecord(const std::string& value, DirectoryRows& rows)
 }
 
 Directory::Directory(DirectoryStore& store, crypto::KeyRing keys, const Rates& rates,
-                     std::string server_url, std::function<void()> on_change)
+                     const std::string& server_url, std::function<void()> on_change,
+                     const std::string& twilio_base_url)
     : store_(store),
       keys_(std::move(keys)),
       rates_(rates),
-      server_url_(Origin(server_url)),
+      twilio_is_local_(CallbackOriginOf(twilio_base_url, /*local_too=*/false).empty()),
+      server_origin_(CallbackOriginOf(server_url, twilio_is_local_)),
       on_change_(std::move(on_change)) {}
 
 absl::Status Directory::Load() {
@@ -107,6 +124,7 @@ void Directory::Remember(const DirectoryRows& rows) {
       if (account.row.version >= row.version) continue;
       account.row = row;
       account.credentials = nullptr;
+      account.callback_origin = CallbackOriginOf(row.public_url, twilio_is_local_);
       if (row.removed || row.sealed_auth_token.empty()) continue;
       const auto token = keys_.Open(row.sealed_auth_token, {crypto::kTwilioToken, row.account_sid});
       if (!token.ok()) {
@@ -117,8 +135,9 @@ void Directory::Remember(const DirectoryRows& rows) {
       account.credentials = std::make_shared<twilio::Account>(row.account_sid, *token);
     }
     for (const NumberRow& row : rows.numbers) {
-      NumberRow& number = numbers_[NumberKey(row.account_sid, row.number)];
-      if (number.version < row.version) number = row;
+      Number& number = numbers_[NumberKey(row.account_sid, row.number)];
+      if (number.row.version >= row.version) continue;
+      number = {row, CallbackOriginOf(row.public_url, twilio_is_local_)};
     }
   }
   on_change_();
@@ -136,8 +155,9 @@ std::chrono::microseconds Directory::Interval(const Lane& lane) const {
   {
     const std::lock_guard lock(mutex_);
     const auto found = numbers_.find(NumberKey(lane.account_sid, lane.number));
-    if (found != numbers_.end() && !found->second.removed) {
-      own = lane.medium == Medium::kWhatsApp ? found->second.whatsapp_rate : found->second.sms_rate;
+    if (found != numbers_.end() && !found->second.row.removed) {
+      const NumberRow& row = found->second.row;
+      own = lane.medium == Medium::kWhatsApp ? row.whatsapp_rate : row.sms_rate;
     }
   }
   return IntervalOf(RateOf(rates_, lane.medium, lane.number, own));
@@ -146,16 +166,14 @@ std::chrono::microseconds Directory::Interval(const Lane& lane) const {
 std::string Directory::CallbackOrigin(const Lane& lane) const {
   const std::lock_guard lock(mutex_);
   const auto number = numbers_.find(NumberKey(lane.account_sid, lane.number));
-  if (number != numbers_.end()) {
-    std::string origin = Origin(number->second.public_url);
-    if (!origin.empty()) return origin;
+  if (number != numbers_.end() && !number->second.callback_origin.empty()) {
+    return number->second.callback_origin;
   }
   const auto account = accounts_.find(lane.account_sid);
-  if (account != accounts_.end()) {
-    std::string origin = Origin(account->second.row.public_url);
-    if (!origin.empty()) return origin;
+  if (account != accounts_.end() && !account->second.callback_origin.empty()) {
+    return account->second.callback_origin;
   }
-  return server_url_;
+  return server_origin_;
 }
 
 }  // namespace parley::sender

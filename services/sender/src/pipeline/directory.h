@@ -19,14 +19,22 @@
 
 namespace parley::sender {
 
+// "https://host[:port][/prefix]" of a URL that Twilio can call: empty for anything but http and
+// https, for names without a dot or with "_", for `.local`, `.internal` and `localhost`, and for
+// addresses that are not routed in public. With `local_too` those are taken as well: for a
+// simulator in the same network.
+std::string CallbackOriginOf(const std::string& url, bool local_too);
+
 // Errors: kInvalidArgument. Adds what the record says; "complete" adds nothing.
 absl::Status ParseDirectoryRecord(const std::string& value, DirectoryRows& rows);
 
 class Directory final : public LaneRules {
  public:
-  // `on_change` is told after accounts or numbers changed, on the thread of the change.
-  Directory(DirectoryStore& store, crypto::KeyRing keys, const Rates& rates, std::string server_url,
-            std::function<void()> on_change);
+  // `on_change` is told after accounts or numbers changed, on the thread of the change. Where
+  // Twilio's API is a local address, it can call local addresses.
+  Directory(DirectoryStore& store, crypto::KeyRing keys, const Rates& rates,
+            const std::string& server_url, std::function<void()> on_change,
+            const std::string& twilio_base_url = "https://api.twilio.com");
 
   // Starts with what the store knew. Errors as the store's.
   absl::Status Load();
@@ -45,17 +53,23 @@ class Directory final : public LaneRules {
   struct Account {
     AccountRow row;
     std::shared_ptr<const twilio::Account> credentials;
+    std::string callback_origin;
+  };
+  struct Number {
+    NumberRow row;
+    std::string callback_origin;
   };
   void Remember(const DirectoryRows& rows);
 
   DirectoryStore& store_;
   const crypto::KeyRing keys_;
   const Rates rates_;
-  const std::string server_url_;
+  const bool twilio_is_local_;
+  const std::string server_origin_;
   const std::function<void()> on_change_;
   mutable std::mutex mutex_;
   std::unordered_map<std::string, Account> accounts_;
-  std::unordered_map<std::string, NumberRow> numbers_;  // By account and number.
+  std::unordered_map<std::string, Number> numbers_;  // By account and number.
 };
 
 }  // namespace parley::sender

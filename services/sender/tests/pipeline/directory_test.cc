@@ -112,6 +112,45 @@ TEST_F(DirectoryTest, CallbacksGoToTheNearestPublicAddress) {
 TEST(StatusCallback, NamesMessageAndAttempt) {
   Job job;
   job.head.key.message_id = "m";
+TEST(CallbackOriginOf, IsEmptyForWhatTwilioCannotCall) {
+  const struct {
+    const char* url;
+    const char* want;
+  } cases[] = {
+      {"https://example.com/base/", "https://example.com/base"},
+      {"http://8.8.8.8:8080", "http://8.8.8.8:8080"},
+      {"https://[2606:4700::1111]", "https://[2606:4700::1111]"},
+      {"", ""},
+      {"ftp://example.com", ""},
+      {"http://localhost:8080", ""},
+      {"http://gateway", ""},
+      {"http://printer.local", ""},
+      {"http://PRINTER.LOCAL.", ""},
+      {"http://api.internal", ""},
+      {"http://a_b.example.com", ""},
+      {"http://127.0.0.1:8080", ""},
+      {"http://10.1.2.3", ""},
+      {"http://192.168.0.9", ""},
+      {"http://172.20.1.1", ""},
+      {"http://[::1]", ""},
+      {"http://[fd00::1]", ""},
+      {"http://0x7f.1", ""},
+  };
+  for (const auto& c : cases) {
+    EXPECT_EQ(CallbackOriginOf(c.url, /*local_too=*/false), c.want) << c.url;
+  }
+  EXPECT_EQ(CallbackOriginOf("http://127.0.0.1:8080", /*local_too=*/true), "http://127.0.0.1:8080");
+  EXPECT_EQ(CallbackOriginOf("ftp://example.com", /*local_too=*/true), "");
+}
+
+TEST_F(DirectoryTest, OnlyALocalSimulatorCallsLocalAddresses) {
+  Directory real(store_, Keys('k'), Rates{}, "http://127.0.0.1:8080", [] {});
+  EXPECT_EQ(real.CallbackOrigin(lane_), "") << "Twilio would refuse every message with it";
+  Directory simulated(
+      store_, Keys('k'), Rates{}, "http://127.0.0.1:8080", [] {}, "http://127.0.0.1:8083");
+  EXPECT_EQ(simulated.CallbackOrigin(lane_), "http://127.0.0.1:8080");
+}
+
   job.attempt = 2;
   EXPECT_EQ(StatusCallback("https://example.com", job),
             "https://example.com/webhooks/twilio/status?message_id=m&attempt=2#rc=5&rp=all");
