@@ -101,37 +101,6 @@ void Listen(postgres::Listener& listener, Pump& pump, LeaseKeeper& leases, std::
   }
 }
 
-// Notes how far consent is known, and wakes the pump when that lets sends go.
-class ConsentWatcher final : public LogLoop::Watcher {
- public:
-  ConsentWatcher(ConsentWatch& consent, Pump& pump) : consent_(consent), pump_(pump) {}
-  void AtEnd(SteadyTime asked_at) override {
-    static auto& checks = telemetry::Counter(
-        "parley_sender_consent_checks_total",
-        "Times that all of parley.consent was known. If it stands still, look whether Kafka can be "
-        "reached: bulk waits, and after 5 s only interactive sends go.");
-    consent_.AtEnd(asked_at);
-    checks.Increment();
-    Compare();
-  }
-  void Heard(SteadyTime at) override { consent_.Heard(at); }
-  void Missed() override { Compare(); }
-
- private:
-  void Compare() {
-    const Permission allowed = consent_.Allowed(std::chrono::steady_clock::now());
-    if (allowed != last_) pump_.Wake();
-    if (allowed.bulk != last_.bulk) {
-      telemetry::Info("consent_known", {{"fresh", allowed.bulk}});
-    }
-    last_ = allowed;
-  }
-
-  ConsentWatch& consent_;
-  Pump& pump_;
-  Permission last_{.interactive = false, .bulk = false};
-};
-
 absl::Status Serve(const Config& config, Shutdown& shutdown) {
   std::jthread deadline;  // Ends last, so that it watches every destructor below.
   PARLEY_ASSIGN_OR_RETURN(crypto::KeyRing keys, DirectoryKeys(config));
@@ -190,8 +159,14 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   postgres::Listener listener(listener_options, {kWakeChannel});
 
   // What the store knows is enough to start while Kafka is away.
+  LogPositions consent_positions;
   while (!shutdown.token().stop_requested()) {
-    const absl::Status loaded = directory.Load();
+    absl::Status loaded = directory.Load();
+    if (loaded.ok()) {
+      auto positions = store.ConsentPositions();
+      loaded = positions.status();
+      if (loaded.ok()) consent_positions = *std::move(positions);
+    }
     if (loaded.ok()) break;
     telemetry::Warning("directory_not_loaded", loaded);
     SleepFor(shutdown.token(), milliseconds(500));
@@ -212,12 +187,13 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   PARLEY_ASSIGN_OR_RETURN(
       const auto directory_reader,
       kafka::LogReader::Create({config.kafka_brokers, "sender-directory", kafka::kDirectoryTopic}));
-  PARLEY_ASSIGN_OR_RETURN(
-      const auto consent_reader,
-      kafka::LogReader::Create({config.kafka_brokers, "sender-consent", kafka::kConsentTopic}));
+  PARLEY_ASSIGN_OR_RETURN(const auto consent_reader,
+                          kafka::LogReader::Create({config.kafka_brokers, "sender-consent",
+                                                    kafka::kConsentTopic, consent_positions}));
   LogLoop directory_loop(*directory_reader, *producer);
-  LogLoop consent_loop(*consent_reader, *producer);
-  ConsentWatcher consent_watcher(consent, pump);
+  LogLoop consent_loop(*consent_reader, *producer, /*resumed=*/!consent_positions.empty());
+  ConsentHandler consent_handler(store);
+  ConsentWatcher consent_watcher(consent, [&] { pump.Wake(); });
 
   http::AdminServer admin(config.bind_address, config.admin_port,
                           {{"database", [&] { return lease_store.Ping(); }},
@@ -246,17 +222,8 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   });
   std::jthread reading_consent([&](std::stop_token stop) {
     consent_loop.Run(
-        [&](const std::vector<kafka::Record>& records, const LogLoop::Bury& bury) -> absl::Status {
-          std::vector<ConsentRow> rows;
-          for (const kafka::Record& record : records) {
-            auto row = ParseConsent(record.value);
-            if (row.ok()) {
-              rows.push_back(*std::move(row));
-            } else {
-              bury(record, row.status());
-            }
-          }
-          return rows.empty() ? absl::OkStatus() : store.SaveConsents(rows);
+        [&](const std::vector<kafka::Record>& records, const LogLoop::Bury& bury) {
+          return consent_handler.Handle(records, bury);
         },
         &consent_watcher, stop);
   });

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -157,6 +158,7 @@ struct NumberRow {
   double sms_rate = 0;
   double whatsapp_rate = 0;
   std::string public_url;
+  int consent_scope = 0;  // As events.v1.ConsentScope.
 };
 
 struct ConsentRow {
@@ -166,7 +168,11 @@ struct ConsentRow {
   std::string organization_id;
   bool stopped = false;
   Time given_at;
+  std::string messaging_service_sid = {};  // That it was given to; may be empty.
 };
+
+// Of each partition of a log, the offset of the first record that is not stored.
+using LogPositions = std::map<std::int32_t, std::int64_t>;
 
 struct DirectoryRows {
   std::vector<AccountRow> accounts;
@@ -179,8 +185,10 @@ class DirectoryStore {
   virtual absl::StatusOr<DirectoryRows> Load() = 0;
   // Rows with a lower version than the one stored change nothing.
   virtual absl::Status Save(const DirectoryRows& rows) = 0;
-  // Of two for the same customer and number the newer `given_at` stays.
-  virtual absl::Status SaveConsents(std::span<const ConsentRow> rows) = 0;
+  // Of two for the same customer and number the newer `given_at` stays. Everything of the log below
+  // `next` is stored with it.
+  virtual absl::Status SaveConsents(std::span<const ConsentRow> rows, const LogPositions& next) = 0;
+  virtual absl::StatusOr<LogPositions> ConsentPositions() = 0;
 };
 
 // Twilio -----------------------------------------------------------------------------------------

@@ -268,10 +268,10 @@ absl::StatusOr<DirectoryRows> PostgresStore::Load() {
     }
     for (const pqxx::row& row :
          tx.exec("SELECT account_sid, number, version, removed, organization_id, sms_rate, "
-                 "whatsapp_rate, public_url FROM numbers")) {
+                 "whatsapp_rate, public_url, consent_scope FROM numbers")) {
       rows.numbers.push_back({Text(row[0]), Text(row[1]), Number(row[2]), Flag(row[3]),
-                              Text(row[4]), row[5].as<double>(), row[6].as<double>(),
-                              Text(row[7])});
+                              Text(row[4]), row[5].as<double>(), row[6].as<double>(), Text(row[7]),
+                              static_cast<int>(Number(row[8]))});
     }
     return rows;
   });
@@ -297,19 +297,32 @@ absl::Status PostgresStore::Save(const DirectoryRows& rows) {
     for (const NumberRow& number : rows.numbers) {
       Run(tx, "number_save",
           "INSERT INTO numbers AS n (account_sid, number, version, removed, organization_id, "
-          "sms_rate, whatsapp_rate, public_url) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) "
+          "sms_rate, whatsapp_rate, public_url, consent_scope) "
+          "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
           "ON CONFLICT (account_sid, number) DO UPDATE SET version = excluded.version, "
           "removed = excluded.removed, organization_id = excluded.organization_id, "
           "sms_rate = excluded.sms_rate, whatsapp_rate = excluded.whatsapp_rate, "
-          "public_url = excluded.public_url WHERE n.version < excluded.version",
+          "public_url = excluded.public_url, consent_scope = excluded.consent_scope "
+          "WHERE n.version < excluded.version",
           number.account_sid, number.number, number.version, number.removed, number.organization_id,
-          number.sms_rate, number.whatsapp_rate, number.public_url);
+          number.sms_rate, number.whatsapp_rate, number.public_url, number.consent_scope);
     }
     return absl::OkStatus();
   });
 }
 
-absl::Status PostgresStore::SaveConsents(std::span<const ConsentRow> rows) {
+absl::StatusOr<LogPositions> PostgresStore::ConsentPositions() {
+  return pool_.Read<LogPositions>([](pqxx::work& tx) -> absl::StatusOr<LogPositions> {
+    LogPositions next;
+    for (const pqxx::row& row : tx.exec("SELECT partition, next_offset FROM consent_offsets")) {
+      next[static_cast<std::int32_t>(Number(row[0]))] = Number(row[1]);
+    }
+    return next;
+  });
+}
+
+absl::Status PostgresStore::SaveConsents(std::span<const ConsentRow> rows,
+                                         const LogPositions& next) {
   // One row of each key, the newest: a statement must not touch a row twice. The order of keys is
   // the order of locks, so that replicas that read the same log do not lock each other out.
   std::map<std::tuple<std::string, std::string, std::string, std::string>, const ConsentRow*>
@@ -319,7 +332,7 @@ absl::Status PostgresStore::SaveConsents(std::span<const ConsentRow> rows) {
         newest[{row.customer_number, row.account_sid, row.business_number, row.organization_id}];
     if (slot == nullptr || slot->given_at <= row.given_at) slot = &row;
   }
-  Array customers, accounts, numbers, organizations, stopped, given;
+  Array customers, accounts, numbers, organizations, stopped, given, services;
   for (const auto& [key, row] : newest) {
     customers.Add(row->customer_number);
     accounts.Add(row->account_sid);
@@ -327,17 +340,30 @@ absl::Status PostgresStore::SaveConsents(std::span<const ConsentRow> rows) {
     organizations.Add(row->organization_id);
     stopped.Add(row->stopped);
     given.Add(row->given_at);
+    services.Add(row->messaging_service_sid);
+  }
+  Array partitions, offsets;
+  for (const auto& [partition, offset] : next) {
+    partitions.Add(partition);
+    offsets.Add(offset);
   }
   return pool_.Transact([&](pqxx::work& tx) {
     Run(tx, "consents_save",
         "INSERT INTO consents AS c (customer_number, account_sid, business_number, "
-        "organization_id, stopped, given_at) SELECT * FROM unnest($1::text[], $2::text[], "
-        "$3::text[], $4::text[], $5::bool[], $6::timestamptz[]) "
+        "organization_id, stopped, given_at, messaging_service_sid) "
+        "SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bool[], "
+        "$6::timestamptz[], $7::text[]) "
         "ON CONFLICT (customer_number, account_sid, business_number, organization_id) DO UPDATE "
-        "SET stopped = excluded.stopped, given_at = excluded.given_at "
+        "SET stopped = excluded.stopped, given_at = excluded.given_at, "
+        "messaging_service_sid = excluded.messaging_service_sid "
         "WHERE c.given_at < excluded.given_at",
         customers.str(), accounts.str(), numbers.str(), organizations.str(), stopped.str(),
-        given.str());
+        given.str(), services.str());
+    Run(tx, "consents_offsets",
+        "INSERT INTO consent_offsets AS c (partition, next_offset) "
+        "SELECT * FROM unnest($1::int[], $2::bigint[]) ON CONFLICT (partition) DO UPDATE "
+        "SET next_offset = excluded.next_offset WHERE c.next_offset < excluded.next_offset",
+        partitions.str(), offsets.str());
     return absl::OkStatus();
   });
 }

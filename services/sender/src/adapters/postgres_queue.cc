@@ -60,6 +60,11 @@ constexpr char kFactsSql[] =
     "AND (c.organization_id = d.organization_id::text "
     "OR (c.organization_id = '' AND n.organization_id = d.organization_id::text) "
     "OR (c.account_sid = l.account_sid AND c.business_number = l.sender_number)) "
+    // A number may keep opt-outs to itself and its Messaging Service.
+    "AND (c.business_number IN ('', l.sender_number) OR (c.messaging_service_sid <> '' "
+    "AND c.messaging_service_sid = d.messaging_service_sid) "
+    "OR NOT EXISTS (SELECT 1 FROM numbers s WHERE s.account_sid = l.account_sid "
+    "AND s.number = l.sender_number AND s.consent_scope = 1)) "
     "ORDER BY c.given_at DESC LIMIT 1), false) "
     // Twilio's word about the pair, until a later START to this number.
     "OR EXISTS (SELECT 1 FROM blocked_pairs p WHERE p.customer_number = d.customer_number "
@@ -378,6 +383,7 @@ absl::StatusOr<SettledBatch> PostgresStore::Settle(std::span<const SettleEntry> 
   Array numbers, journals, states, sids, segments, codes, reasons, messages, waits, errors,
       unwritten;
   Array blocked_accounts, blocked_senders, blocked_customers;
+  KeyArrays blocked_keys;
   bool any_blocked = false;
   for (const std::size_t nr : order) {
     const SettleEntry& entry = entries[nr];
@@ -399,6 +405,7 @@ absl::StatusOr<SettledBatch> PostgresStore::Settle(std::span<const SettleEntry> 
       blocked_accounts.Add(entry.account_sid);
       blocked_senders.Add(entry.sender_number);
       blocked_customers.Add(entry.customer_number);
+      blocked_keys.Add(entry.head.key);
     }
   }
   PARLEY_RETURN_IF_ERROR(pool_.Transact([&](pqxx::work& tx) {
@@ -444,11 +451,18 @@ absl::StatusOr<SettledBatch> PostgresStore::Settle(std::span<const SettleEntry> 
       Run(tx, "block_pairs",
           "INSERT INTO blocked_pairs AS p "
           "(account_sid, sender_number, customer_number, blocked_at) "
-          "SELECT DISTINCT account, sender, customer, clock_timestamp() "
-          "FROM unnest($1::text[], $2::text[], $3::text[]) b(account, sender, customer) "
+          // As of the request: a START that came while it was answered counts.
+          "SELECT b.account, b.sender, b.customer, "
+          "max(coalesce(d.requested_at, clock_timestamp())) "
+          "FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::int[]) "
+          "b(account, sender, customer, org, msg, gen) "
+          "LEFT JOIN deliveries d ON d.organization_id = b.org AND d.message_id = b.msg "
+          "AND d.generation = b.gen GROUP BY b.account, b.sender, b.customer "
           "ON CONFLICT (customer_number, account_sid, sender_number) "
-          "DO UPDATE SET blocked_at = excluded.blocked_at",
-          blocked_accounts.str(), blocked_senders.str(), blocked_customers.str());
+          "DO UPDATE SET blocked_at = greatest(p.blocked_at, excluded.blocked_at)",
+          blocked_accounts.str(), blocked_senders.str(), blocked_customers.str(),
+          blocked_keys.organizations.str(), blocked_keys.messages.str(),
+          blocked_keys.generations.str());
     }
     return absl::OkStatus();
   }));

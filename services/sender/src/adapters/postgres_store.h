@@ -48,7 +48,8 @@ class PostgresStore final : public CommandStore, public QueueStore, public Direc
 
   absl::StatusOr<DirectoryRows> Load() override;
   absl::Status Save(const DirectoryRows& rows) override;
-  absl::Status SaveConsents(std::span<const ConsentRow> rows) override;
+  absl::Status SaveConsents(std::span<const ConsentRow> rows, const LogPositions& next) override;
+  absl::StatusOr<LogPositions> ConsentPositions() override;
 
  private:
   absl::Status ResolveLanes(const std::vector<NewDelivery>& sends);

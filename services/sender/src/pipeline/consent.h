@@ -2,17 +2,33 @@
 // that is.
 #pragma once
 
+#include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "domain/consent_freshness.h"
+#include "pipeline/log_loop.h"
 #include "ports.h"
 
 namespace parley::sender {
 
-// Errors: kInvalidArgument.
-absl::StatusOr<ConsentRow> ParseConsent(const std::string& value);
+// None: the record that ends a republication, which names nobody. Errors: kInvalidArgument.
+absl::StatusOr<std::optional<ConsentRow>> ParseConsent(const std::string& value);
+
+// Stores batches of the log, and how far it is stored.
+class ConsentHandler {
+ public:
+  explicit ConsentHandler(DirectoryStore& store) : store_(store) {}
+
+  // As LogLoop::Handle. Errors: the store's.
+  absl::Status Handle(const std::vector<kafka::Record>& records, const LogLoop::Bury& bury);
+
+ private:
+  DirectoryStore& store_;
+};
 
 // As the reader's thread tells it and the pump asks. Thread-safe.
 class ConsentWatch {
@@ -35,6 +51,26 @@ class ConsentWatch {
  private:
   mutable std::mutex mutex_;
   ConsentFreshness freshness_;
+};
+
+// Notes how far consent is known, and wakes the pump when that lets sends go. Told on the loop's
+// thread.
+class ConsentWatcher final : public LogLoop::Watcher {
+ public:
+  // `wake` must not block.
+  ConsentWatcher(ConsentWatch& consent, std::function<void()> wake,
+                 std::function<SteadyTime()> now = std::chrono::steady_clock::now);
+  void AtEnd(SteadyTime asked_at) override;
+  void Heard(SteadyTime at) override;
+  void Missed() override;
+
+ private:
+  void Log(Permission allowed);
+
+  ConsentWatch& consent_;
+  const std::function<void()> wake_;
+  const std::function<SteadyTime()> now_;
+  bool logged_fresh_ = false;
 };
 
 }  // namespace parley::sender

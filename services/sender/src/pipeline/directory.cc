@@ -82,7 +82,8 @@ absl::Status ParseDirectoryRecord(const std::string& value, DirectoryRows& rows)
       }
       rows.numbers.push_back({number.account_sid(), number.number(), record.version(),
                               number.removed(), Lower(number.organization_id()), number.sms_rate(),
-                              number.whatsapp_rate(), number.public_url()});
+                              number.whatsapp_rate(), number.public_url(),
+                              static_cast<int>(number.consent_scope())});
       return absl::OkStatus();
     }
     case events::v1::DirectoryRecord::kComplete:
@@ -123,8 +124,8 @@ void Directory::Remember(const DirectoryRows& rows) {
       Account& account = accounts_[row.account_sid];
       if (account.row.version >= row.version) continue;
       account.row = row;
-      account.credentials = nullptr;
       account.callback_origin = CallbackOriginOf(row.public_url, twilio_is_local_);
+      account.credentials = nullptr;
       if (row.removed || row.sealed_auth_token.empty()) continue;
       const auto token = keys_.Open(row.sealed_auth_token, {crypto::kTwilioToken, row.account_sid});
       if (!token.ok()) {

@@ -19,8 +19,7 @@ constexpr milliseconds kAnswer{250};
 
 void LogLoop::Run(const Handle& handle, Watcher* watcher, std::stop_token stop) {
   while (!stop.stop_requested()) {
-    // What stood there at the start was buried when it came.
-    const bool is_new = reader_.ReachedStartEnd();
+    const bool is_new = resumed_ || reader_.ReachedStartEnd();
     const auto records = reader_.Poll(kBatchMax, watcher != nullptr ? kWatchedWait : kWait);
     if (!records.ok()) {
       if (watcher != nullptr) watcher->Missed();
@@ -53,9 +52,8 @@ void LogLoop::Run(const Handle& handle, Watcher* watcher, std::stop_token stop) 
       if (!produced.ok()) telemetry::Warning("dead_letter_lost", produced);
     }
     if (watcher == nullptr) continue;
-    const SteadyTime asked_at = steady_clock::now();
-    if (reader_.AtEnd(kAnswer)) {
-      watcher->AtEnd(asked_at);
+    if (const auto known_at = reader_.AtEnd(kAnswer)) {
+      watcher->AtEnd(*known_at);
     } else {
       watcher->Missed();
     }

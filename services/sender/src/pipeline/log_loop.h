@@ -1,5 +1,5 @@
-// Reads a whole log from its beginning and keeps reading: for topics of which every replica needs
-// all. What cannot be parsed goes to the topic's dead letters.
+// Reads a whole log and keeps reading: for topics of which every replica needs all. What cannot be
+// parsed goes to the topic's dead letters.
 #pragma once
 
 #include <functional>
@@ -31,8 +31,10 @@ class LogLoop {
     virtual void Missed() = 0;
   };
 
-  LogLoop(kafka::LogReader& reader, kafka::Producer& dead_letters)
-      : reader_(reader), dead_letters_(dead_letters) {}
+  // `resumed`: the reader begins where the log was stored up to, so all that it reads is new. Else
+  // what stood there at the start was buried when it came.
+  LogLoop(kafka::LogReader& reader, kafka::Producer& dead_letters, bool resumed = false)
+      : reader_(reader), dead_letters_(dead_letters), resumed_(resumed) {}
 
   // With a watcher the brokers are asked for their ends several times a second.
   void Run(const Handle& handle, Watcher* watcher, std::stop_token stop);
@@ -40,6 +42,7 @@ class LogLoop {
  private:
   kafka::LogReader& reader_;
   kafka::Producer& dead_letters_;
+  const bool resumed_;
 };
 
 }  // namespace parley::sender

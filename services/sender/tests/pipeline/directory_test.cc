@@ -23,7 +23,10 @@ class FakeDirectoryStore final : public DirectoryStore {
     stored.accounts.insert(stored.accounts.end(), rows.accounts.begin(), rows.accounts.end());
     return absl::OkStatus();
   }
-  absl::Status SaveConsents(std::span<const ConsentRow>) override { return absl::OkStatus(); }
+  absl::Status SaveConsents(std::span<const ConsentRow>, const LogPositions&) override {
+    return absl::OkStatus();
+  }
+  absl::StatusOr<LogPositions> ConsentPositions() override { return LogPositions{}; }
 
   DirectoryRows stored;
   bool away = false;
@@ -109,9 +112,6 @@ TEST_F(DirectoryTest, CallbacksGoToTheNearestPublicAddress) {
   EXPECT_EQ(hidden.CallbackOrigin(lane_), "") << "no http address, no callbacks";
 }
 
-TEST(StatusCallback, NamesMessageAndAttempt) {
-  Job job;
-  job.head.key.message_id = "m";
 TEST(CallbackOriginOf, IsEmptyForWhatTwilioCannotCall) {
   const struct {
     const char* url;
@@ -151,6 +151,9 @@ TEST_F(DirectoryTest, OnlyALocalSimulatorCallsLocalAddresses) {
   EXPECT_EQ(simulated.CallbackOrigin(lane_), "http://127.0.0.1:8080");
 }
 
+TEST(StatusCallback, NamesMessageAndAttempt) {
+  Job job;
+  job.head.key.message_id = "m";
   job.attempt = 2;
   EXPECT_EQ(StatusCallback("https://example.com", job),
             "https://example.com/webhooks/twilio/status?message_id=m&attempt=2#rc=5&rp=all");
