@@ -11,6 +11,7 @@
 #include "adapters/postgres_store.h"
 #include "adapters/process_identity.h"
 #include "adapters/twilio_api.h"
+#include "adapters/twilio_lists.h"
 #include "config.h"
 #include "libs/base/shutdown.h"
 #include "libs/base/status.h"
@@ -31,6 +32,7 @@
 #include "pipeline/directory.h"
 #include "pipeline/dispatch.h"
 #include "pipeline/evidence.h"
+#include "pipeline/evidence_search.h"
 #include "pipeline/leases.h"
 #include "pipeline/log_loop.h"
 #include "pipeline/publisher.h"
@@ -126,6 +128,7 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   transport.answer_timeout = config.send_timeout;
   PARLEY_ASSIGN_OR_RETURN(const auto client, twilio::Client::Create(transport));
   TwilioApi api(*client);
+  TwilioLists lists(*client);
 
   // Pipelines.
   ConsentWatch consent(std::chrono::steady_clock::now());
@@ -154,6 +157,9 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   LeaseKeeper leases(lease_store, *timer, pump, {.replica = replica});
   CommandHandler commands(store, results, publisher, pump, [&] { sweeper.Wake(); });
   EvidenceHandler evidence(store, publisher);
+  EvidenceSearch search(
+      store, lists, directory, publisher, [&] { return pump.Owned(); },
+      [&](const std::string& account_sid) { return dispatcher.IsPaused(account_sid); }, {});
   postgres::PoolOptions listener_options = DatabaseOptions(config);
   listener_options.application_name = "sender-listener";
   postgres::Listener listener(listener_options, {kWakeChannel});
@@ -207,6 +213,7 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   std::jthread renewing([&](std::stop_token stop) { leases.Renew(stop); });
   std::jthread pumping([&](std::stop_token stop) { pump.Run(stop); });
   std::jthread sweeping([&](std::stop_token stop) { sweeper.Run(stop); });
+  std::jthread searching([&](std::stop_token stop) { search.Run(stop); });
   std::jthread listening([&](std::stop_token stop) { Listen(listener, pump, leases, stop); });
   std::jthread reading_directory([&](std::stop_token stop) {
     directory_loop.Run(
@@ -253,10 +260,11 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
     for (std::jthread* thread : threads) thread->request_stop();
     for (std::jthread* thread : threads) thread->join();
   };
+  searching.request_stop();  // It may be asking Twilio, as long as a worker may.
   end({&taking_commands, &pumping, &sweeping});
   workers.Stop();  // Requests that are on their way get their answers.
   end({&settling});
-  end({&taking_evidence, &reading_directory, &reading_consent, &listening});
+  end({&taking_evidence, &reading_directory, &reading_consent, &listening, &searching});
   end({&renewing});
   end({&guarding});
   leases.Leave();

@@ -1,5 +1,6 @@
 """A send whose answer was lost: evidence settles it, or a person decides."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -60,6 +61,44 @@ def test_a_callback_settles_what_nobody_answered(stack, lost_answers):
     (entry,) = sent_to(stack, customer)
     assert settled["messageSid"] == entry["sid"]
     assert ("UNCONFIRMED", "SENDER") in history(stack, message_id)
+
+
+def test_the_list_settles_what_nobody_answered(stack, lost_answers):
+    customer = new_customer()
+    stack.simulator.settings(callbacks=False)
+    lost_answers(list_lag_ms=5_000)
+    message_id = send(stack, customer, "Is this in the list?")
+    waiting = wait_for_status(stack, message_id, "UNCONFIRMED")
+    assert waiting["unconfirmed"]["nextLookTime"]
+    settled = wait_for_status(stack, message_id, "SENT", timeout_s=40)
+    (entry,) = sent_to(stack, customer)
+    assert settled["messageSid"] == entry["sid"]
+
+
+# From the request until a later message speaks against one that the list does not show: Twilio's
+# time to answer (10 s), 6 s, and what clocks may differ (15 s).
+LATER_S = 32
+
+
+def test_the_policy_repeats_what_the_list_speaks_against(stack, lost_answers):
+    policy = {"unconfirmedPolicy": "UNCONFIRMED_POLICY_RESEND", "unconfirmedAfterMinutes": 1}
+    stack.call("PATCH", "/v1/organization", policy).expect(200)
+    try:
+        customer = new_customer()
+        lost_answers(accept_then_drop_rate=0, drop_before_rate=1)
+        began = time.monotonic()
+        message_id = send(stack, customer, "Lost on the way")
+        wait_for_status(stack, message_id, "UNCONFIRMED")
+        stack.simulator.faults(**NO_FAULTS)
+        wait_until(lambda: time.monotonic() > began + LATER_S, LATER_S + 1, step_s=0.5)
+        send(stack, new_customer(), "Later")
+        again = wait_for_status(stack, message_id, "DELIVERED", timeout_s=120)
+        (entry,) = sent_to(stack, customer)
+        assert again["messageSid"] == entry["sid"]
+        assert ("QUEUED", "POLICY") in history(stack, message_id)
+    finally:
+        policy = {"unconfirmedPolicy": "UNCONFIRMED_POLICY_ASK", "unconfirmedAfterMinutes": 30}
+        stack.call("PATCH", "/v1/organization", policy).expect(200)
 
 
 def test_without_evidence_a_person_decides(stack, lost_answers):

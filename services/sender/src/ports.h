@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "domain/delivery.h"
+#include "domain/evidence.h"
 #include "domain/gate.h"
 #include "domain/journal.h"
 #include "domain/lease_state.h"
@@ -87,7 +88,8 @@ class QueueStore {
   virtual absl::StatusOr<std::vector<JournalResult>> Journal(const JournalRequest& request) = 0;
   // Writes outcomes, whoever owns the shards, and notes that they are to be published. Repeatable.
   virtual absl::StatusOr<SettledBatch> Settle(std::span<const SettleEntry> entries) = 0;
-  // A callback proves that an attempt arrived: unsettled rows of the account become sent.
+  // A callback proves that an attempt arrived: unsettled rows of the account become sent. Waits for
+  // rows that are being settled just now.
   virtual absl::StatusOr<std::vector<Change>> ApplyEvidence(std::span<const Evidence> evidence) = 0;
 
   // Each does at most `rows_max` and returns what changed.
@@ -108,6 +110,19 @@ class QueueStore {
   virtual absl::StatusOr<std::vector<Publication>> OpenPublications(std::chrono::milliseconds age,
                                                                     int changes_max) = 0;
   virtual absl::Status ForgetPublications(std::span<const std::int64_t> ids) = 0;
+};
+
+// What is looked for in Twilio's list of messages. Any replica may look; two that look for the same
+// pair at once give no SID twice.
+class EvidenceStore {
+ public:
+  virtual ~EvidenceStore() = default;
+  // Pairs on lanes of these shards with a row that is due, the longest due first.
+  virtual absl::StatusOr<std::vector<Pair>> DueLooks(const ShardSet& shards, int pairs_max) = 0;
+  virtual absl::StatusOr<PairRows> LoadPair(const Pair& pair) = 0;
+  // Writes what a look came to, to rows that are still as they were; what changed.
+  virtual absl::StatusOr<std::vector<Change>> SaveLooks(const Pair& pair,
+                                                        std::span<const Look> looks) = 0;
 };
 
 // Leases -----------------------------------------------------------------------------------------
@@ -200,6 +215,19 @@ class SendApi {
   // is asked when the connection stands and the first byte could leave.
   virtual twilio::SendOutcome Send(const twilio::Account& account, const Job& job,
                                    const std::string& status_callback, WriteSlot& slot) = 0;
+};
+
+class MessageList {
+ public:
+  virtual ~MessageList() = default;
+  // The newest messages from a lane's number since then, of which Twilio's list knows by now; to
+  // `customer_number`, or to anybody if that is empty. Errors: those of twilio::Client.
+  virtual absl::StatusOr<twilio::MessagePage> Newest(const twilio::Account& account,
+                                                     const Lane& lane,
+                                                     const std::string& customer_number,
+                                                     Time since) = 0;
+  virtual absl::StatusOr<twilio::MessagePage> Next(const twilio::Account& account,
+                                                   const std::string& page_uri) = 0;
 };
 
 // Results ----------------------------------------------------------------------------------------

@@ -98,7 +98,7 @@ void SenderTest::PublishAccount() {
   Publish(kafka::kDirectoryTopic, "account/" + account_sid_, record.SerializeAsString());
 }
 
-std::string SenderTest::AddNumber(double rate) {
+std::string SenderTest::AddNumber(double rate, events::v1::ConsentScope consent_scope) {
   static int numbers = 0;
   const std::string number = "+1555" + std::to_string(2'000'000 + ++numbers);
   Control("POST", "accounts",
@@ -109,6 +109,7 @@ std::string SenderTest::AddNumber(double rate) {
   record.mutable_number()->set_number(number);
   record.mutable_number()->set_organization_id(organization_id_);
   record.mutable_number()->set_sms_rate(rate);
+  record.mutable_number()->set_consent_scope(consent_scope);
   Publish(kafka::kDirectoryTopic, "number/" + account_sid_ + "/" + number,
           record.SerializeAsString());
   return number;
@@ -173,6 +174,11 @@ void SenderTest::SetFaults(const nlohmann::json& faults) {
   Control("PUT", "faults", all);
 }
 
+void SenderTest::Inbound(const std::string& customer, const std::string& number,
+                         const std::string& body) {
+  Control("POST", "inbound", {{"from", customer}, {"to", number}, {"body", body}});
+}
+
 std::vector<Arrival> SenderTest::Ledger() {
   std::vector<Arrival> arrivals;
   std::int64_t after = 0;
@@ -184,7 +190,7 @@ std::vector<Arrival> SenderTest::Ledger() {
       const nlohmann::json& callback = entry["status_callback"];
       arrivals.push_back({entry["from"], entry["to"], entry["body"],
                           callback.is_string() ? callback.get<std::string>() : "",
-                          entry["arrived_at_us"]});
+                          entry["arrived_at_us"], entry["sid"]});
     }
     after = page["next"];
   }
@@ -244,6 +250,23 @@ std::int64_t SenderTest::Count(const std::string& sql) {
   });
   EXPECT_TRUE(status.ok()) << status;
   return count;
+}
+
+void SenderTest::Execute(const std::string& sql) {
+  const absl::Status status = pool_->Transact([&](pqxx::work& tx) {
+    tx.exec0(sql);
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+void SenderTest::HoldWhile(const std::string& sql, const std::function<void()>& what) {
+  const absl::Status status = pool_->Transact([&](pqxx::work& tx) {
+    tx.exec(sql);
+    what();
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
 }
 
 }  // namespace parley::sender

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -37,6 +38,7 @@ struct Arrival {
   std::string body;
   std::string status_callback;
   std::int64_t at_us = 0;
+  std::string sid;
 };
 
 class SenderTest : public testing::Test {
@@ -53,7 +55,8 @@ class SenderTest : public testing::Test {
   void PublishAccount();
   // A number that no other test has, with this rate of its own (0: its type's); told to the
   // directory.
-  std::string AddNumber(double rate = 0);
+  std::string AddNumber(double rate = 0, events::v1::ConsentScope consent_scope =
+                                             events::v1::CONSENT_SCOPE_ORGANIZATION);
 
   // A valid interactive SMS of this test's organization.
   Send MakeSend(const std::string& from, const std::string& to, const std::string& body);
@@ -63,6 +66,8 @@ class SenderTest : public testing::Test {
 
   // Control of the simulator.
   void SetFaults(const nlohmann::json& faults);
+  // A text that a customer sends to one of this test's numbers, as far as Twilio minds it.
+  void Inbound(const std::string& customer, const std::string& number, const std::string& body);
   std::vector<Arrival> Ledger();  // Of this test's account, in order of arrival.
   bool WaitForLedger(std::size_t count);
 
@@ -73,6 +78,9 @@ class SenderTest : public testing::Test {
   std::vector<SendOutcome::State> StatesOf(const std::string& message_id);
 
   std::int64_t Count(const std::string& sql);  // One number out of schema sender.
+  void Execute(const std::string& sql);
+  // Does `what` while a transaction in which `sql` ran is open.
+  void HoldWhile(const std::string& sql, const std::function<void()>& what);
 
   std::string organization_id_;
   std::string account_sid_;

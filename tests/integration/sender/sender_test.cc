@@ -130,7 +130,7 @@ TEST_F(SenderTest, AConversationKeepsItsOrderThroughRetries) {
 TEST_F(SenderTest, KilledWithRequestsOnTheirWayItNeverSendsTwice) {
   PublishAccount();
   const std::string from = AddNumber();
-  SetFaults({{"latency_ms", 1'500}});
+  SetFaults({{"latency_ms", 1'500}, {"list_lag_ms", 3'600'000}});
   const std::vector<std::string> settings = {"PARLEY_RATE_LONG_CODE=0", "PARLEY_SEND_TIMEOUT=2s"};
   auto sender = StartSender(settings);
   std::vector<Send> sends;
@@ -343,7 +343,7 @@ TEST_F(SenderTest, AnswersOfTwilioBecomeOutcomes) {
   EXPECT_TRUE(WaitForOutcome(theirs.message_id(), SendOutcome::STATE_UNCONFIRMED));
   EXPECT_EQ(Outcome(theirs.message_id())->reason(), "UNCONFIRMED_SERVER_ERROR");
 
-  SetFaults({{"latency_ms", 2'000}});
+  SetFaults({{"latency_ms", 2'000}, {"list_lag_ms", 3'600'000}});
   const Send slow = MakeSend(from, kTo, "slow");
   Command(slow);
   EXPECT_TRUE(WaitForOutcome(slow.message_id(), SendOutcome::STATE_UNCONFIRMED));

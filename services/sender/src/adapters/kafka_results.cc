@@ -57,6 +57,13 @@ absl::Status KafkaResults::Publish(const Change& change, std::function<void(absl
   outcome.set_at_us(ToMicros(change.at));
   if (change.retry_at) outcome.set_retry_at_us(ToMicros(*change.retry_at));
   outcome.set_segments(change.segments);
+  for (const Finding& found : change.findings) {
+    events::v1::Finding& finding = *outcome.add_findings();
+    finding.set_kind(static_cast<events::v1::Finding::Kind>(found.kind));
+    finding.set_at_us(ToMicros(found.at));
+    finding.set_looks(found.looks);
+  }
+  if (change.look_again_at) outcome.set_look_again_at_us(ToMicros(*change.look_again_at));
   return producer_.Produce(ToRecord(change.key.message_id, result), std::move(done));
 }
 

@@ -469,39 +469,6 @@ absl::StatusOr<SettledBatch> PostgresStore::Settle(std::span<const SettleEntry> 
   return settled;
 }
 
-absl::StatusOr<std::vector<Change>> PostgresStore::ApplyEvidence(
-    std::span<const Evidence> evidence) {
-  Array accounts, messages, attempts, sids;
-  for (const Evidence& item : evidence) {
-    accounts.Add(item.account_sid);
-    messages.Add(item.message_id);
-    attempts.Add(item.attempt);
-    sids.Add(item.message_sid);
-  }
-  return pool_.Read<std::vector<Change>>(
-      [&](pqxx::work& tx) -> absl::StatusOr<std::vector<Change>> {
-        // Rows that are locked are being settled just now; they are left alone.
-        return ToChanges(
-            Run(tx, "evidence",
-                "WITH found AS (SELECT d.organization_id, d.message_id, d.generation, b.sid "
-                "FROM unnest($1::text[], $2::uuid[], $3::int[], $4::text[]) "
-                "b(account, msg, attempt, sid) "
-                "JOIN accounts a ON a.account_sid = b.account "
-                "CROSS JOIN LATERAL unnest(a.organization_ids) o(id) "
-                "JOIN deliveries d ON d.organization_id = o.id AND d.message_id = b.msg "
-                "JOIN lanes l ON l.lane_id = d.lane_id AND l.account_sid = b.account "
-                "WHERE d.attempt = b.attempt AND d.state IN ('sending', 'unconfirmed') "
-                "FOR UPDATE OF d SKIP LOCKED) "
-                "UPDATE deliveries d SET state = 'sent', message_sid = f.sid, error_code = 0, "
-                "reason = 'CONFIRMED_BY_CALLBACK', message = 'A callback of Twilio confirmed it.', "
-                "body = '', media_urls = '{}', content_variables = '', version = d.version + 1, "
-                "changed_at = clock_timestamp() FROM found f "
-                "WHERE d.organization_id = f.organization_id AND d.message_id = f.message_id "
-                "AND d.generation = f.generation RETURNING " PARLEY_CHANGE_COLUMNS,
-                accounts.str(), messages.str(), attempts.str(), sids.str()));
-      });
-}
-
 namespace {
 
 // Moves the rows that `found` selects to another state; it takes $1 of them at most and skips what
@@ -587,7 +554,7 @@ absl::StatusOr<int> PostgresStore::Prune(int rows_max) {
     const pqxx::result settled = tx.exec_params(
         "DELETE FROM deliveries d USING (SELECT organization_id, message_id, generation "
         "FROM deliveries WHERE not_after < now() - interval '30 days' "
-        "AND state IN ('sent', 'failed', 'canceled', 'expired') LIMIT $1) f "
+        "AND state IN ('sent', 'failed', 'canceled', 'expired', 'unconfirmed') LIMIT $1) f "
         "WHERE d.organization_id = f.organization_id AND d.message_id = f.message_id "
         "AND d.generation = f.generation",
         rows_max);

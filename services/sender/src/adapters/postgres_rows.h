@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "domain/delivery.h"
+#include "domain/evidence.h"
 #include "libs/base/clock.h"
 #include "libs/postgres/array.h"
 
@@ -41,11 +42,14 @@ inline DeliveryKey Key(const pqxx::row& row) {
 
 // The columns that ToChange reads; `d` is the delivery. The account comes from a scalar query, not
 // a join: an update that joins lanes may be planned from the lanes, through every waiting row.
-#define PARLEY_CHANGE_COLUMNS                                                             \
+#define PARLEY_CHANGE_COLUMNS \
   "d.organization_id, d.message_id, d.generation, d.ord, d.version, d.state, d.attempt, " \
   "(SELECT l.account_sid FROM lanes l WHERE l.lane_id = d.lane_id), d.message_sid, "      \
   "d.error_code, d.reason, d.message, " PARLEY_MICROS("d.changed_at") ", " PARLEY_MICROS( \
-      "d.due_at") ", d.segments_counted"
+      "d.due_at") ", d.segments_counted, "                                                  \
+  "CASE WHEN d.look_journal = d.journal THEN d.findings ELSE '' END, "                      \
+  "CASE WHEN d.look_journal = d.journal THEN coalesce(" PARLEY_MICROS("d.look_due_at")      \
+      ", 0) ELSE -1 END"
 
 inline Change ToChange(const pqxx::row& row) {
   Change change;
@@ -64,6 +68,12 @@ inline Change ToChange(const pqxx::row& row) {
     change.retry_at = FromMicros(Number(row[13]));
   }
   change.segments = static_cast<int>(Number(row[14]));
+  if (change.state == State::kUnconfirmed) {
+    change.findings = ReadFindings(Text(row[15]));
+    const std::int64_t look_at = Number(row[16]);
+    if (look_at != 0)
+      change.look_again_at = look_at > 0 ? FromMicros(look_at) : change.at + kFirstLook;
+  }
   return change;
 }
 

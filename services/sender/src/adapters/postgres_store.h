@@ -20,7 +20,10 @@ inline constexpr char kLeasesPayload[] = "leases";
 // tables may still be empty, and must never become scans.
 std::string WithPlannerSettings(const std::string& url);
 
-class PostgresStore final : public CommandStore, public QueueStore, public DirectoryStore {
+class PostgresStore final : public CommandStore,
+                            public QueueStore,
+                            public EvidenceStore,
+                            public DirectoryStore {
  public:
   explicit PostgresStore(postgres::Pool& pool) : pool_(pool) {}
 
@@ -45,6 +48,11 @@ class PostgresStore final : public CommandStore, public QueueStore, public Direc
   absl::StatusOr<std::vector<Publication>> OpenPublications(std::chrono::milliseconds age,
                                                             int changes_max) override;
   absl::Status ForgetPublications(std::span<const std::int64_t> ids) override;
+
+  absl::StatusOr<std::vector<Pair>> DueLooks(const ShardSet& shards, int pairs_max) override;
+  absl::StatusOr<PairRows> LoadPair(const Pair& pair) override;
+  absl::StatusOr<std::vector<Change>> SaveLooks(const Pair& pair,
+                                                std::span<const Look> looks) override;
 
   absl::StatusOr<DirectoryRows> Load() override;
   absl::Status Save(const DirectoryRows& rows) override;

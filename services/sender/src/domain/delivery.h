@@ -100,6 +100,15 @@ struct Job {
   SteadyTime write_by;       // Given up if it is not begun by then.
 };
 
+// What a look for evidence of an unconfirmed send said. The numbers are those of parley.events.v1.
+enum class FindingKind { kListWithout = 1, kListShowsLater, kListUnreadable, kFound, kAmbiguous };
+struct Finding {
+  FindingKind kind = FindingKind::kListWithout;
+  Time at;        // Of the last of `looks`.
+  int looks = 1;  // In a row that said the same.
+  bool operator==(const Finding&) const = default;
+};
+
 // A state that the gateway is to be told.
 struct Change {
   DeliveryKey key;
@@ -115,6 +124,9 @@ struct Change {
   Time at;
   std::optional<Time> retry_at;
   int segments = 0;
+  // While unconfirmed: what was found so far, and when it is looked for again (none: no more).
+  std::vector<Finding> findings;
+  std::optional<Time> look_again_at;
 };
 
 }  // namespace parley::sender

@@ -1,5 +1,7 @@
 #include "domain/journal.h"
 
+#include "domain/evidence.h"
+
 namespace parley::sender {
 
 Settled ToSettled(const SettleEntry& entry, const SettleResult& result) {
@@ -42,6 +44,7 @@ Change OutcomeChange(const SettleEntry& entry, const SettleResult& result) {
   change.message = settlement.message;
   change.at = result.at;
   if (change.state == State::kQueued && !change.reason.empty()) change.retry_at = result.due_at;
+  if (change.state == State::kUnconfirmed) change.look_again_at = change.at + kFirstLook;
   change.segments = settlement.segments;
   return change;
 }

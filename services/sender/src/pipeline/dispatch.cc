@@ -64,6 +64,11 @@ Throttle::Advice Dispatcher::Conclude(const std::string& account_sid,
   return advice;
 }
 
+bool Dispatcher::IsPaused(const std::string& account_sid) const {
+  const std::lock_guard lock(mutex_);
+  return throttle_.IsOpen(account_sid, steady_clock::now());
+}
+
 void Dispatcher::Run(Dispatch dispatch) {
   const Job& job = dispatch.job;
   {

@@ -32,6 +32,8 @@ class Dispatcher {
       : api_(api), directory_(directory), settler_(settler), brake_(brake), policy_(policy) {}
 
   void Run(Dispatch dispatch);
+  // True while the account's breaker is open.
+  bool IsPaused(const std::string& account_sid) const;
 
  private:
   twilio::SendOutcome Request(const Dispatch& dispatch);
@@ -43,7 +45,7 @@ class Dispatcher {
   Settler& settler_;
   Brake& brake_;
   const RetryPolicy policy_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   Throttle throttle_;
 };
 

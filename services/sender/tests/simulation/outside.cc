@@ -15,6 +15,49 @@ void Twilio::CallBack(const Taken& request, const std::string& sid) {
   }
 }
 
+namespace {
+// Twilio's own clock, in whole seconds, is right.
+Time CreatedAt(const Taken& taken) {
+  return std::chrono::floor<std::chrono::seconds>(
+      FromMicros(Tables::kClockStart + taken.written_at));
+}
+}  // namespace
+
+std::string Twilio::Sid(std::size_t nth) {
+  return "SM" + std::string(28, 'a') + std::to_string(1'001 + nth);
+}
+
+bool Twilio::IsListed(const Taken& taken) const {
+  return taken.written_at + list_lag_ <= world_.now();
+}
+
+std::vector<twilio::MessageResource> Twilio::List(const Pair& pair, Time since) const {
+  std::vector<twilio::MessageResource> listed;
+  for (std::size_t i = 0; i < ledger_.size(); ++i) {
+    const Taken& taken = ledger_[i];
+    if (!IsListed(taken) || taken.head.lane_id != pair.lane.id || CreatedAt(taken) < since ||
+        taken.job.customer_number != pair.customer_number) {
+      continue;
+    }
+    twilio::MessageResource message;
+    message.sid = Sid(i);
+    message.direction = "outbound-api";
+    message.body = taken.job.body;
+    message.created = CreatedAt(taken);
+    listed.push_back(std::move(message));
+  }
+  return listed;
+}
+
+std::optional<Time> Twilio::Newest(const Lane& lane) const {
+  std::optional<Time> newest;
+  for (const Taken& taken : ledger_) {
+    if (!IsListed(taken) || taken.head.lane_id != lane.id) continue;
+    newest = std::max(newest.value_or(Time::min()), CreatedAt(taken));
+  }
+  return newest;
+}
+
 void Twilio::Arrive(const Taken& request, Micros timeout,
                     std::function<void(twilio::SendOutcome)> answer) {
   using twilio::Refused;
@@ -44,7 +87,7 @@ void Twilio::Arrive(const Taken& request, Micros timeout,
     return after(error ? quick : timeout, Unknown{error ? 503 : 0, ""});
   }
   ledger_.push_back(request);
-  const std::string sid = "SM" + std::string(28, 'a') + std::to_string(1'000 + ledger_.size());
+  const std::string sid = Sid(ledger_.size() - 1);
   CallBack(request, sid);
   if (error || down || world_.Chance(faults_.answer_lost)) {
     ++doubtful_;

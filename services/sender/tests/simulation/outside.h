@@ -48,6 +48,12 @@ class Twilio {
               std::function<void(twilio::SendOutcome)> answer);
 
   const std::vector<Taken>& ledger() const { return ledger_; }
+  // Its list of messages, as far as it knows of them by now.
+  void SetListLag(Micros lag) { list_lag_ = lag; }
+  std::vector<twilio::MessageResource> List(const Pair& pair, Time since) const;
+  std::optional<Time> Newest(const Lane& lane) const;
+  // Of the nth message of the ledger.
+  static std::string Sid(std::size_t nth);
   // Requests after which nobody could know: they may end unconfirmed.
   int doubtful() const { return doubtful_; }
   // Customers that Twilio knows as opted out.
@@ -55,6 +61,7 @@ class Twilio {
 
  private:
   void CallBack(const Taken& request, const std::string& sid);
+  bool IsListed(const Taken& taken) const;
 
   World& world_;
   Tables& tables_;
@@ -62,6 +69,7 @@ class Twilio {
   std::vector<Taken> ledger_;
   std::map<std::string, int> unfinished_;
   int doubtful_ = 0;
+  Micros list_lag_ = 0;
 };
 
 struct ConsentRecord {

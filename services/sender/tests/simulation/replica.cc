@@ -142,6 +142,7 @@ void Replica::Start() {
   LookForConsent();
   TakeCommands();
   In(world_.Between(0, kSecond), [this] { Sweep(); });
+  In(world_.Between(0, kSecond), [this] { LookForEvidence(); });
 }
 
 // The pump ---------------------------------------------------------------------------------------
@@ -508,6 +509,42 @@ void Replica::Sweep() {
                                     }
                                     In(kSecond, [this] { Sweep(); });
                                   });
+}
+
+// Evidence ---------------------------------------------------------------------------------------
+
+void Replica::LookForEvidence() {
+  if (leaving_) return;
+  Call<std::vector<Pair>>(
+      [this, owned = owned_] { return tables_.DueLooks(owned); },
+      [this](const auto& pairs) { LookFor(pairs.ok() ? *pairs : std::vector<Pair>{}); });
+}
+
+void Replica::LookFor(std::vector<Pair> pairs) {
+  if (leaving_) return;
+  if (pairs.empty()) return In(kSecond, [this] { LookForEvidence(); });
+  const Pair pair = pairs.back();
+  pairs.pop_back();
+  const auto next = [this, pairs] { LookFor(pairs); };
+  if (throttle_.IsOpen(pair.lane.account_sid, world_.steady())) return next();
+  Call<PairRows>(
+      [this, pair] { return tables_.LoadPair(pair); },
+      [this, pair, next](const absl::StatusOr<PairRows>& rows) {
+        if (!rows.ok() || AskSince(rows->suspects) == Time::max()) return next();
+        ListView list;
+        if (WantsNewest(rows->suspects, rows->now, {})) list.newest = twilio_.Newest(pair.lane);
+        In(world_.Between(kMilli, 500 * kMilli), [this, pair, next, rows = *rows, list]() mutable {
+          MayStrike();
+          list.readable = !faults_.twilio_down && !world_.Chance(faults_.server_error);
+          if (list.readable) list.messages = twilio_.List(pair, AskSince(rows.suspects));
+          Call<bool>(
+              [this, pair, looks = Weigh(rows, list)] {
+                tables_.SaveLooks(pair, looks);
+                return true;
+              },
+              [next](const auto&) { next(); });
+        });
+      });
 }
 
 }  // namespace parley::sender::simulation

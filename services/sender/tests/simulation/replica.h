@@ -88,6 +88,8 @@ class Replica final : public LaneRules {
   void LookForConsent();
   void TakeCommands();
   void Sweep();
+  void LookForEvidence();
+  void LookFor(std::vector<Pair> pairs);
 
   World& world_;
   Tables& tables_;

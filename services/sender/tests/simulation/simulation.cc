@@ -27,6 +27,8 @@ Simulation::Simulation(std::uint64_t seed, std::ostream* trace)
 std::string Simulation::Run(Totals& totals) {
   MakeLanes();
   MakeFaults();
+  patient_ = world_.Chance(0.2);
+  twilio_.SetListLag(world_.Between(0, 20 * kSecond));
   replicas_wanted_ = static_cast<int>(world_.Between(1, 3));
   for (int i = 0; i < replicas_wanted_; ++i) StartReplica();
   MakeWork();
@@ -42,6 +44,7 @@ std::string Simulation::Run(Totals& totals) {
   CheckOnce();
   CheckEnds();
   CheckUnconfirmed();
+  CheckEvidence();
   CheckOrder();
   CheckRates();
   CheckConsent();
@@ -50,7 +53,10 @@ std::string Simulation::Run(Totals& totals) {
   totals.taken += static_cast<std::int64_t>(twilio_.ledger().size());
   totals.kills += static_cast<std::int64_t>(buried_.size());
   totals.events += events;
-  for (const Row& row : tables_.rows()) totals.unconfirmed += row.state == State::kUnconfirmed;
+  for (const Row& row : tables_.rows()) {
+    totals.unconfirmed += row.state == State::kUnconfirmed;
+    totals.listed += row.reason == "CONFIRMED_BY_LIST";
+  }
   return world_.violation();
 }
 
@@ -78,6 +84,7 @@ void Simulation::MakeWork() {
     send.key = {"o" + std::to_string(conversation % 2), "m" + std::to_string(i), 0};
     command.lane_id = world_.Between(1, static_cast<Micros>(intervals_.size()));
     send.customer_number = "c" + std::to_string(conversation);
+    send.body = send.key.message_id;
     send.segments = world_.Chance(0.8) ? 1 : static_cast<int>(world_.Between(2, 3));
     send.priority = world_.Chance(0.7) ? Priority::kInteractive : Priority::kBulk;
     if (world_.Chance(0.6)) {
@@ -262,6 +269,13 @@ void Simulation::Heal() {
   Rebalance();
 }
 
+bool Simulation::IsToBeFound(const Row& row) const {
+  // A clock that was set may have put the request into another time.
+  if (row.state != State::kUnconfirmed || tables_.stepped()) return false;
+  return std::any_of(twilio_.ledger().begin(), twilio_.ledger().end(),
+                     [&](const Taken& taken) { return taken.head.key == row.send.key; });
+}
+
 bool Simulation::IsSettled() const {
   std::size_t seen = 0;
   for (const Row& row : tables_.rows()) {
@@ -269,6 +283,10 @@ bool Simulation::IsSettled() const {
     seen += row.send.key.generation == 0 ? 1 : 0;
   }
   if (seen < messages_) return false;
+  if (patient_ && std::any_of(tables_.rows().begin(), tables_.rows().end(),
+                              [this](const Row& row) { return IsToBeFound(row); })) {
+    return false;
+  }
   for (int i = 0; i < Kafka::kPartitions; ++i) {
     if (kafka_.committed[i] < kafka_.commands[i].size()) return false;
   }
@@ -327,6 +345,32 @@ void Simulation::CheckUnconfirmed() {
     world_.Violate(std::to_string(unconfirmed) + " unconfirmed, " +
                    std::to_string(twilio_.doubtful()) + " without an answer and " +
                    std::to_string(in_flight_at_deaths_) + " in flight when replicas died");
+  }
+}
+
+// What is said to be sent has the SID of its own message; what the list speaks against was never
+// taken; and what was taken is found.
+void Simulation::CheckEvidence() {
+  std::map<std::string, DeliveryKey> keys;
+  std::set<DeliveryKey> taken;
+  for (std::size_t i = 0; i < twilio_.ledger().size(); ++i) {
+    keys.emplace(Twilio::Sid(i), twilio_.ledger()[i].head.key);
+    taken.insert(twilio_.ledger()[i].head.key);
+  }
+  for (const Row& row : tables_.rows()) {
+    if (row.state == State::kSent && keys[row.sid] != row.send.key) {
+      world_.Violate("the SID of another: " + Name(row.send.key));
+    }
+    const bool refuted = std::any_of(
+        row.findings.begin(), row.findings.end(),
+        [](const Finding& finding) { return finding.kind == FindingKind::kListShowsLater; });
+    const bool speaks = row.look_journal == row.journal && !tables_.stepped();
+    if (refuted && speaks && taken.contains(row.send.key)) {
+      world_.Violate("taken, though the list spoke against it: " + Name(row.send.key));
+    }
+    if (patient_ && world_.violation().empty() && IsToBeFound(row)) {
+      world_.Violate("taken, and never found: " + Name(row.send.key));
+    }
   }
 }
 

@@ -15,6 +15,7 @@ struct Totals {
   std::int64_t messages = 0;
   std::int64_t taken = 0;
   std::int64_t unconfirmed = 0;
+  std::int64_t listed = 0;  // Settled by Twilio's list.
   std::int64_t kills = 0;
   std::int64_t events = 0;
 };
@@ -35,11 +36,14 @@ class Simulation {
   void Rebalance();
   void Heal();
   bool IsSettled() const;
+  // True for one that Twilio took, and whose own answer and callbacks said nothing yet.
+  bool IsToBeFound(const Row& row) const;
   void WatchDeaths();
 
   void CheckOnce();
   void CheckEnds();
   void CheckUnconfirmed();
+  void CheckEvidence();
   void CheckOrder();
   void CheckRates();
   void CheckConsent();
@@ -59,6 +63,7 @@ class Simulation {
   std::size_t messages_ = 0;
   Micros healed_at_ = 0;
   bool healed_ = false;
+  bool patient_ = false;  // It ends only when the list has settled what it can.
 };
 
 }  // namespace parley::sender::simulation

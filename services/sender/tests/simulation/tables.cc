@@ -233,11 +233,13 @@ std::vector<JournalResult> Tables::Journal(const JournalRequest& request) {
     }
     ++row.attempt;
     row.journal = request.token;
+    row.requested_at = Now();
     row.deadline = Now() + Of(request.deadline);
     result.version = Moved(row, State::kSending, "").version;
     segments[row.lane_id] += row.send.segments;
     result.job.head = entry.head;
     result.job.customer_number = row.send.customer_number;
+    result.job.body = row.send.body;
     result.job.attempt = row.attempt;
     result.job.errors = row.errors;
     result.job.journal = request.token;
@@ -281,6 +283,87 @@ void Tables::ApplyEvidence(const Evidence& evidence) {
       row.sid = evidence.message_sid;
       Moved(row, State::kSent, "CONFIRMED_BY_CALLBACK");
     }
+  }
+}
+
+bool Tables::IsDue(const Row& row) const {
+  if (row.state != State::kUnconfirmed) return false;
+  if (row.look_journal == row.journal) return row.look_due && *row.look_due <= Now();
+  return row.changed_at + Of(kFirstLook) <= Now();
+}
+
+std::vector<Pair> Tables::DueLooks(const ShardSet& shards) {
+  std::map<std::pair<std::int64_t, std::string>, Pair> pairs;
+  for (const Row& row : rows_) {
+    const Lane& of = lane(row.lane_id);
+    if (!IsDue(row) || !shards.test(static_cast<std::size_t>(of.shard))) continue;
+    pairs.emplace(std::pair(row.lane_id, row.send.customer_number),
+                  Pair{of, row.send.customer_number});
+  }
+  std::vector<Pair> due;
+  for (const auto& [key, pair] : pairs) due.push_back(pair);
+  return due;
+}
+
+std::set<std::string> Tables::Claimed(const Pair& pair) const {
+  std::set<std::string> sids;
+  for (const Row& row : rows_) {
+    if (row.lane_id == pair.lane.id && row.send.customer_number == pair.customer_number &&
+        !row.sid.empty()) {
+      sids.insert(row.sid);
+    }
+  }
+  return sids;
+}
+
+PairRows Tables::LoadPair(const Pair& pair) {
+  PairRows loaded;
+  loaded.now = FromMicros(Now());
+  loaded.claimed = Claimed(pair);
+  for (const Row& row : rows_) {
+    if (row.lane_id != pair.lane.id || row.send.customer_number != pair.customer_number) continue;
+    const bool looked = row.look_journal == row.journal;
+    const bool open = row.state == State::kUnconfirmed && (!looked || row.look_due);
+    if (!open && row.state != State::kSending) continue;
+    Suspect suspect;
+    suspect.key = row.send.key;
+    suspect.journal = row.journal;
+    suspect.state = row.state;
+    suspect.due = IsDue(row);
+    suspect.requested_at = FromMicros(row.requested_at);
+    suspect.deadline = FromMicros(row.deadline);
+    suspect.not_after = FromMicros(row.not_after);
+    suspect.body = row.send.body;
+    if (looked) {
+      suspect.looks = row.looks;
+      suspect.findings = row.findings;
+    }
+    loaded.suspects.push_back(std::move(suspect));
+  }
+  std::stable_sort(
+      loaded.suspects.begin(), loaded.suspects.end(),
+      [](const Suspect& a, const Suspect& b) { return a.requested_at < b.requested_at; });
+  return loaded;
+}
+
+void Tables::SaveLooks(const Pair& pair, std::span<const Look> looks) {
+  const std::set<std::string> claimed = Claimed(pair);
+  for (const Look& look : looks) {
+    Row& row = *Get(look.key);
+    if (row.state != State::kUnconfirmed || row.journal != look.journal) continue;
+    if (!look.message_sid.empty()) {
+      if (claimed.contains(look.message_sid)) continue;
+      row.sid = look.message_sid;
+      Moved(row, State::kSent, "CONFIRMED_BY_LIST");
+      continue;
+    }
+    row.look_journal = row.journal;
+    row.looks = look.looks;
+    row.findings = look.findings;
+    row.look_due.reset();
+    if (look.wait) row.look_due = Now() + Of(*look.wait);
+    world_.Note(look.key.message_id, look.key.generation, "looked for, finding",
+                static_cast<int>(row.findings.back().kind));
   }
 }
 

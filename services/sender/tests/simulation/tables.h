@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -31,15 +32,25 @@ struct Row {
   std::int64_t version = 0;
   std::string reason;
   std::string sid;
+  Micros requested_at = 0;
+  std::int64_t look_journal = 0;  // The other look fields speak of this entry.
+  int looks = 0;
+  std::optional<Micros> look_due;  // None: it is not looked for any more.
+  std::vector<Finding> findings;
 };
 
 class Tables {
  public:
+  static constexpr Micros kClockStart = 1'000 * kSecond;
   explicit Tables(World& world) : world_(world) {}
 
   // The clock of the server, which somebody may set.
   Micros Now() const { return world_.now() + offset_; }
-  void StepClock(Micros by) { offset_ += by; }
+  void StepClock(Micros by) {
+    offset_ += by;
+    stepped_ = true;
+  }
+  bool stepped() const { return stepped_; }
 
   std::int64_t AddLane(const std::string& account_sid, const std::string& number, int shard);
 
@@ -60,6 +71,9 @@ class Tables {
   std::vector<JournalResult> Journal(const JournalRequest& request);
   std::vector<SettleResult> Settle(std::span<const SettleEntry> entries);
   void ApplyEvidence(const Evidence& evidence);
+  std::vector<Pair> DueLooks(const ShardSet& shards);
+  PairRows LoadPair(const Pair& pair);
+  void SaveLooks(const Pair& pair, std::span<const Look> looks);
   void SaveConsent(const std::string& customer, bool stopped, Micros given_at);
   // Deadlines, expiry, campaigns; lanes to wake.
   std::vector<std::int64_t> Sweep();
@@ -86,13 +100,16 @@ class Tables {
     Micros lease_until = -1;
   };
   Row* Get(const DeliveryKey& key);
+  bool IsDue(const Row& row) const;
+  std::set<std::string> Claimed(const Pair& pair) const;
   GateFacts Facts(const Row& row, const JournalEntry& entry, const std::string& replica) const;
   bool IsConversationBusy(const Row& row) const;
   Change Moved(Row& row, State state, std::string reason);
   LaneRow ToLaneRow(const LaneState& lane) const;
 
   World& world_;
-  Micros offset_ = 1'000 * kSecond;
+  Micros offset_ = kClockStart;
+  bool stepped_ = false;
   std::vector<Row> rows_;
   std::map<DeliveryKey, std::size_t> by_key_;
   std::vector<LaneState> lanes_;
