@@ -107,19 +107,47 @@ class DeliveryTest : public PipelineTest {
     clock_.Advance(seconds(1));
     return id;
   }
-  absl::Status Decide(const std::string& id, store::Decision decision) {
+  absl::Status Decide(const std::string& id, store::Decision decision, bool failed_too = false) {
     absl::Status answer = Internal("no answer");
     const absl::Status done = Worker().Transact([&](pqxx::work& tx) -> absl::Status {
       PARLEY_ASSIGN_OR_RETURN(
           const auto answers,
           store::Decide(tx, organization_id_, {id}, decision, {.source = "api", .actor = "user:1"},
-                        {.now = clock_.Now()}));
+                        {.now = clock_.Now(), .failed_too = failed_too}));
       answer = answers.at(id);
       return absl::OkStatus();
     });
     EXPECT_TRUE(done.ok()) << done;
     clock_.Advance(seconds(1));
     return answer;
+  }
+
+  absl::StatusOr<bool> Cancel(const std::string& id) {
+    absl::StatusOr<bool> canceled = Internal("not run");
+    EXPECT_TRUE(Worker()
+                    .Transact([&](pqxx::work& tx) {
+                      canceled = store::Cancel(tx, organization_id_, id,
+                                               {.source = "api", .actor = "user:1"}, clock_.Now());
+                      return absl::OkStatus();
+                    })
+                    .ok());
+    return canceled;
+  }
+  void Accept(const std::string& id, int generation = 0) {
+    events::v1::SendResult result;
+    events::v1::AcceptedBatch::Item& item = *result.mutable_accepted()->add_items();
+    item.set_organization_id(organization_id_);
+    item.set_message_id(id);
+    item.set_generation(generation);
+    EXPECT_EQ(projector_->HandleSendResults({ToRecord(kafka::kSendResultsTopic, result)}),
+              absl::OkStatus());
+  }
+  // A message that is to leave in an hour.
+  std::string Scheduled() {
+    store::NewMessage later = Outgoing();
+    later.send_at = clock_.Now() + hours(1);
+    later.expires_at = later.send_at + hours(1);
+    return Send(later);
   }
 
   std::string Of(const std::string& id, const std::string& columns) {
@@ -291,6 +319,119 @@ TEST_F(DeliveryTest, AScheduledMessageLeavesAtItsTime) {
   EXPECT_EQ(Of(id, "concat(status, plan_at IS NULL)"), "queuedt");
 }
 
+TEST_F(DeliveryTest, AScheduledMessageOfWhoOptedOutDoesNotLeave) {
+  const std::string id = Scheduled();
+  const absl::Status stopped = Worker().Transact([&](pqxx::work& tx) {
+    return store::SetConsent(tx, {.organization_id = organization_id_,
+                                  .customer_number = customer_,
+                                  .business_number = number_,
+                                  .opted_out = true,
+                                  .given_at = clock_.Now(),
+                                  .source = "keyword"})
+        .status();
+  });
+  ASSERT_EQ(stopped, absl::OkStatus());
+  clock_.Advance(hours(1));
+  EXPECT_EQ(dispatcher_->EmitPlanned().value(), 1);
+  EXPECT_THAT(Sends(), IsEmpty());
+  EXPECT_EQ(Of(id, "concat(status, ' ', error_reason, plan_at IS NULL)"), "failed OPTED_OUTt");
+  EXPECT_THAT(LastLive(), HasSubstr("opted out"));
+}
+
+TEST_F(DeliveryTest, AScheduledMessageOfADeletedChannelDoesNotLeave) {
+  const std::string id = Scheduled();
+  Execute("UPDATE channels SET deleted_at = now() WHERE" + Own());
+  clock_.Advance(hours(1));
+  EXPECT_EQ(dispatcher_->EmitPlanned().value(), 1);
+  EXPECT_THAT(Sends(), IsEmpty());
+  EXPECT_EQ(Of(id, "status || ' ' || error_reason"), "failed CHANNEL_DELETED");
+}
+
+TEST_F(DeliveryTest, WhatCannotBeWrittenToIsNotSentAgain) {
+  store::NewMessage message = Outgoing();
+  message.customer_number = "12345";
+  const std::string id = Send(message);
+  EXPECT_EQ(Of(id, "status || ' ' || error_reason"), "failed RECIPIENT_NOT_SENDABLE");
+  EXPECT_EQ(ErrorReason(Decide(id, store::Decision::kSendAgain, /*failed_too=*/true)),
+            "RECIPIENT_NOT_SENDABLE");
+  EXPECT_THAT(Sends(), IsEmpty());
+}
+
+TEST_F(DeliveryTest, ACancelOutlivesTheCommandThatItCameTooLateFor) {
+  const auto expires_late = [&] {
+    store::NewMessage patient = Outgoing();
+    patient.expires_at = clock_.Now() + hours(60);
+    return Send(patient);
+  };
+  const std::string id = expires_late();
+  EXPECT_FALSE(Cancel(id).value());
+  clock_.Advance(hours(24));
+  Apply(Outcome(id, SendOutcome::STATE_EXPIRED, 1, 0));
+  EXPECT_EQ(Of(id, "concat(status, ' ', error_reason, error_message, generation)"), "canceled 0");
+  EXPECT_EQ(dispatcher_->EmitPlanned().value(), 0);
+  EXPECT_THAT(History(id).back(), HasSubstr("canceled|policy"));
+
+  // It was planned again already, before the cancel was known.
+  const std::string planned = Scheduled();
+  Execute("UPDATE messages SET cancel_asked_at = now() WHERE id = '" + planned + "'");
+  clock_.Advance(hours(1));
+  EXPECT_EQ(dispatcher_->EmitPlanned().value(), 1);
+  EXPECT_EQ(Of(planned, "status"), "canceled");
+
+  // Who sends it again wants it sent.
+  const std::string wanted = expires_late();
+  EXPECT_FALSE(Cancel(wanted).value());
+  Apply(Outcome(wanted, SendOutcome::STATE_UNCONFIRMED, 1, 1));
+  ASSERT_EQ(Decide(wanted, store::Decision::kSendAgain), absl::OkStatus());
+  clock_.Advance(hours(24));
+  Apply(Outcome(wanted, SendOutcome::STATE_EXPIRED, 1, 2, "", 1));
+  EXPECT_EQ(Of(wanted, "status"), "scheduled");
+}
+
+TEST_F(DeliveryTest, ThePolicyDoesNotRepeatWhatSomebodyWantedCanceled) {
+  Execute("UPDATE organizations SET unconfirmed_policy = 'resend' WHERE id = '" + organization_id_ +
+          "'");
+  const std::string id = Send(Outgoing());
+  EXPECT_FALSE(Cancel(id).value());
+  SendOutcome lost = Outcome(id, SendOutcome::STATE_UNCONFIRMED, 1, 1);
+  lost.add_findings()->set_kind(Finding::KIND_LIST_SHOWS_LATER);
+  Apply(lost);
+  clock_.Advance(minutes(31));
+  EXPECT_EQ(dispatcher_->ApplyPolicies().value(), 0);
+  EXPECT_EQ(Of(id, "status"), "unconfirmed");
+}
+
+TEST_F(DeliveryTest, WhatTheSenderAcceptedAndLostIsUnconfirmedInTheEnd) {
+  const std::string waiting = Send(Outgoing());
+  const std::string begun = Send(Outgoing());
+  const std::string sent = Send(Outgoing());
+  for (const std::string& id : {waiting, begun, sent}) Accept(id);
+  Apply(Outcome(begun, SendOutcome::STATE_SENDING, 1, 1));
+  Apply(Outcome(sent, SendOutcome::STATE_SENT, 1, 1, "SM-sent"));
+  EXPECT_EQ(Of(sent, "emit_again_at IS NULL"), "t");
+  clock_.Advance(seconds(31));
+  EXPECT_EQ(dispatcher_->PutOffAccepted().value(), 2);
+  EXPECT_EQ(dispatcher_->PutOffAccepted().value(), 0);
+  clock_.Advance(hours(24));
+  EXPECT_EQ(dispatcher_->EmitSendsAgain().value(), 0) << "the sender may still say something";
+  clock_.Advance(hours(2));
+  EXPECT_EQ(dispatcher_->EmitSendsAgain().value(), 2);
+  EXPECT_THAT(Sends(), SizeIs(3)) << "nothing was emitted again";
+  for (const std::string& id : {waiting, begun}) {
+    EXPECT_EQ(Of(id, "concat(status, ' ', error_reason, unconfirmed_at IS NOT NULL)"),
+              "unconfirmed NO_OUTCOMEt");
+    EXPECT_THAT(History(id).back(), HasSubstr("unconfirmed|policy|NO_OUTCOME"));
+  }
+  EXPECT_EQ(dispatcher_->EmitSendsAgain().value(), 0);
+  // What is sent again waits to be accepted anew.
+  ASSERT_EQ(Decide(waiting, store::Decision::kSendAgain), absl::OkStatus());
+  clock_.Advance(seconds(31));
+  EXPECT_EQ(dispatcher_->EmitSendsAgain().value(), 1);
+  Accept(waiting, 1);
+  Apply(Outcome(begun, SendOutcome::STATE_SENT, 2, 1, "SM-late"));
+  EXPECT_EQ(Of(begun, "status"), "sent") << "evidence counts whenever it comes";
+}
+
 TEST_F(DeliveryTest, WhatExpiredIsPlannedAgainWhileTheMessageLasts) {
   store::NewMessage patient = Outgoing();
   patient.expires_at = clock_.Now() + hours(30);
@@ -308,17 +449,7 @@ TEST_F(DeliveryTest, WhatExpiredIsPlannedAgainWhileTheMessageLasts) {
 }
 
 TEST_F(DeliveryTest, ACancelIsAtOnceOrTheSenders) {
-  const auto cancel = [&](const std::string& id) {
-    absl::StatusOr<bool> canceled = Internal("not run");
-    EXPECT_TRUE(Worker()
-                    .Transact([&](pqxx::work& tx) {
-                      canceled = store::Cancel(tx, organization_id_, id,
-                                               {.source = "api", .actor = "user:1"}, clock_.Now());
-                      return absl::OkStatus();
-                    })
-                    .ok());
-    return canceled;
-  };
+  const auto cancel = [&](const std::string& id) { return Cancel(id); };
   store::NewMessage later = Outgoing();
   later.send_at = clock_.Now() + hours(1);
   const std::string planned = Send(later);

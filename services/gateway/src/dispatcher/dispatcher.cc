@@ -26,6 +26,8 @@ using std::chrono::milliseconds;
 // Between two looks at a turn that is due while another transaction holds its conversation.
 constexpr milliseconds kBusyWait{5};
 constexpr milliseconds kErrorWait{500};
+// Putting off is one statement, and after a bulk send there is much of it.
+constexpr int kPutOffFactor = 10;
 
 prometheus::Counter& Done(const std::string& what) {
   return telemetry::Counter("parley_gateway_dispatched_total",
@@ -78,6 +80,7 @@ absl::StatusOr<bool> Dispatcher::Round() {
   PARLEY_ASSIGN_OR_RETURN(const int emitted, EmitDueTurns());
   PARLEY_ASSIGN_OR_RETURN(const int closed, CloseOverdueTurns());
   PARLEY_ASSIGN_OR_RETURN(const int planned, EmitPlanned());
+  PARLEY_ASSIGN_OR_RETURN(const int put_off, PutOffAccepted());
   PARLEY_ASSIGN_OR_RETURN(const int sent, EmitSendsAgain());
   int decided = 0;
   if (clock_.Steady() >= look_at_) {
@@ -85,7 +88,8 @@ absl::StatusOr<bool> Dispatcher::Round() {
     PARLEY_RETURN_IF_ERROR(CountWaiting());
     if (decided < options_.batch_max) look_at_ = clock_.Steady() + options_.look_every;
   }
-  return std::max({emitted, closed, planned, sent, decided}) >= options_.batch_max;
+  return std::max({emitted, closed, planned, put_off / kPutOffFactor, sent, decided}) >=
+         options_.batch_max;
 }
 
 absl::StatusOr<int> Dispatcher::EmitDueTurns() {
@@ -200,7 +204,9 @@ absl::Status Dispatcher::CountWaiting() {
         "LIMIT 10000) bounded), "
         "(SELECT coalesce(extract(epoch FROM $1::timestamptz - min(unconfirmed_at)), 0) "
         "FROM messages WHERE unconfirmed_at IS NOT NULL), "
-        "(SELECT count(*) FROM (SELECT FROM messages WHERE emit_again_at IS NOT NULL "
+        // What was accepted is soon put off by more than an hour, and need not be looked at.
+        "(SELECT count(*) FROM (SELECT FROM messages "
+        "WHERE emit_again_at < $1::timestamptz + interval '1 hour' AND NOT accepted "
         "LIMIT 10000) bounded), "
         "(SELECT coalesce(extract(epoch FROM now() - (SELECT created_at FROM outbox ORDER BY id "
         "LIMIT 1)), 0)), "
@@ -227,6 +233,67 @@ absl::StatusOr<bool> Dispatcher::OutboxStuck(pqxx::work& tx) {
   return outbox_moves_at_ && now < *outbox_moves_at_;
 }
 
+absl::StatusOr<int> Dispatcher::PutOffAccepted() {
+  static const std::string outcome_wait =
+      "interval '" + std::to_string(kOutcomeWait.count()) + " hours'";
+  static const std::string sql =
+      "WITH due AS (SELECT organization_id, id FROM messages WHERE emit_again_at <= $1 "
+      "AND accepted AND not_after + " +
+      outcome_wait +
+      " > $1 ORDER BY emit_again_at LIMIT $2 FOR UPDATE SKIP LOCKED) "
+      "UPDATE messages m SET emit_again_at = m.not_after + " +
+      outcome_wait + " FROM due d WHERE m.organization_id = d.organization_id AND m.id = d.id";
+  int taken = 0;
+  PARLEY_RETURN_IF_ERROR(pool_.Transact([&](pqxx::work& tx) -> absl::Status {
+    taken =
+        static_cast<int>(store::RunPrepared(tx, "put_off_accepted", sql, FormatTime(clock_.Now()),
+                                            options_.batch_max * kPutOffFactor)
+                             .affected_rows());
+    return absl::OkStatus();
+  }));
+  return taken;
+}
+
+// What nobody knows anything of after its time.
+struct Dispatcher::Lost {
+  postgres::Array organizations, ids, histories, reasons, sentences;
+  int count = 0;
+
+  void Add(const std::string& organization_id, const std::string& message_id, bool accepted) {
+    ++count;
+    organizations.Add(organization_id);
+    ids.Add(message_id);
+    histories.Add(NewId());
+    reasons.Add(accepted ? "NO_OUTCOME" : "NOT_ACCEPTED");
+    sentences.Add(accepted
+                      ? "The sender took this message and never said what became of it, and its "
+                        "time has passed. Check with the customer before you send it again."
+                      : "The sender never confirmed this message, and its time has passed. Check "
+                        "with the customer before you send it again.");
+  }
+};
+
+// Whatever the sender still has of them, it may not send them any more.
+absl::Status Dispatcher::GiveUp(pqxx::work& tx, const Lost& lost, Time now) {
+  if (lost.count == 0) return absl::OkStatus();
+  const pqxx::result past = tx.exec_params(
+      "WITH past AS (UPDATE messages m SET emit_again_at = NULL, status = 'unconfirmed', "
+      "status_at = $3, unconfirmed_at = $3, error_reason = w.reason, error_message = w.sentence "
+      "FROM unnest($1::uuid[], $2::uuid[], $4::uuid[], $5::text[], $6::text[]) "
+      "w(org, id, history, reason, sentence) "
+      "WHERE m.organization_id = w.org AND m.id = w.id "
+      "RETURNING m.organization_id, m.id, w.history, w.reason, w.sentence) "
+      "INSERT INTO message_status_changes (organization_id, message_id, id, status, source, at, "
+      "reason, message) SELECT p.organization_id, p.id, p.history, 'unconfirmed', 'policy', $3, "
+      "p.reason, p.sentence FROM past p RETURNING organization_id, message_id",
+      lost.organizations.str(), lost.ids.str(), FormatTime(now), lost.histories.str(),
+      lost.reasons.str(), lost.sentences.str());
+  for (const pqxx::row& row : past) {
+    PARLEY_RETURN_IF_ERROR(store::PublishMessage(tx, row[0].c_str(), row[1].c_str()));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<int> Dispatcher::EmitSendsAgain() {
   const store::AppendPolicy policy = Policy();
   int taken = 0, past_count = 0;
@@ -239,8 +306,10 @@ absl::StatusOr<int> Dispatcher::EmitSendsAgain() {
                         store::MicrosOf("m.not_after") + ", (SELECT " +
                         store::MicrosOf("c.whatsapp_window_until") +
                         " FROM conversations c WHERE c.organization_id = m.organization_id "
-                        "AND c.id = m.conversation_id), m.emissions, ") +
-        " WHERE m.emit_again_at <= $1 ORDER BY m.emit_again_at, m.seq LIMIT $2 "
+                        "AND c.id = m.conversation_id), m.emissions, m.accepted, ") +
+        " WHERE m.emit_again_at <= $1 AND (NOT m.accepted OR m.not_after + interval '" +
+        std::to_string(kOutcomeWait.count()) +
+        " hours' <= $1) ORDER BY m.emit_again_at, m.seq LIMIT $2 "
         "FOR UPDATE OF m SKIP LOCKED";
     const pqxx::result rows =
         store::RunPrepared(tx, "sends_again", sql, FormatTime(policy.now), options_.batch_max);
@@ -249,16 +318,13 @@ absl::StatusOr<int> Dispatcher::EmitSendsAgain() {
     if (stuck) return absl::OkStatus();
     taken = static_cast<int>(rows.size());
     store::Outbox outbox;
-    postgres::Array again_organizations, again_ids, again_at, past_organizations, past_ids,
-        past_keys;
+    postgres::Array again_organizations, again_ids, again_at;
+    Lost lost;
     for (const pqxx::row& row : rows) {
-      v1::Message message = store::ReadMessage(row, 6);
+      v1::Message message = store::ReadMessage(row, 7);
       const Time not_after = FromMicros(row[3].is_null() ? 0 : row[3].as<std::int64_t>());
       if (not_after <= policy.now) {
-        past_organizations.Add(row[0].c_str());
-        past_ids.Add(message.id());
-        past_keys.Add(NewId());
-        ++past_count;
+        lost.Add(row[0].c_str(), message.id(), row[6].as<bool>());
         continue;
       }
       again_organizations.Add(row[0].c_str());
@@ -276,24 +342,8 @@ absl::StatusOr<int> Dispatcher::EmitSendsAgain() {
         "WHERE m.organization_id = w.org AND m.id = w.id",
         again_organizations.str(), again_ids.str(), again_at.str());
     outbox.Write(tx);
-    if (past_count == 0) return absl::OkStatus();
-    // The sender never said that it has them, and may not send them any more if it does.
-    const pqxx::result past = tx.exec_params(
-        "WITH past AS (UPDATE messages m SET emit_again_at = NULL, status = 'unconfirmed', "
-        "status_at = $3, unconfirmed_at = $3, error_reason = 'NOT_ACCEPTED', error_message = $5 "
-        "FROM unnest($1::uuid[], $2::uuid[], $4::uuid[]) w(org, id, history) "
-        "WHERE m.organization_id = w.org AND m.id = w.id "
-        "RETURNING m.organization_id, m.id, w.history) "
-        "INSERT INTO message_status_changes (organization_id, message_id, id, status, source, at, "
-        "reason, message) SELECT p.organization_id, p.id, p.history, 'unconfirmed', 'policy', $3, "
-        "'NOT_ACCEPTED', $5 FROM past p RETURNING organization_id, message_id",
-        past_organizations.str(), past_ids.str(), FormatTime(policy.now), past_keys.str(),
-        "The sender never confirmed this message, and its time has passed. Check with the customer "
-        "before you send it again.");
-    for (const pqxx::row& row : past) {
-      PARLEY_RETURN_IF_ERROR(store::PublishMessage(tx, row[0].c_str(), row[1].c_str()));
-    }
-    return absl::OkStatus();
+    past_count = lost.count;
+    return GiveUp(tx, lost, policy.now);
   });
   PARLEY_RETURN_IF_ERROR(done);
   if (past_count > 0) Done("send_not_accepted").Increment(past_count);

@@ -50,6 +50,8 @@ class Dispatcher {
   absl::StatusOr<int> CloseOverdueTurns();
   absl::StatusOr<int> EmitDueTurns();
   absl::StatusOr<int> EmitPlanned();
+  // Sends that the sender has accepted: their outcome is missed later.
+  absl::StatusOr<int> PutOffAccepted();
   absl::StatusOr<int> EmitSendsAgain();
   absl::StatusOr<int> ApplyPolicies();
   absl::Status CountWaiting();
@@ -60,6 +62,8 @@ class Dispatcher {
   absl::StatusOr<bool> Round();
   absl::StatusOr<std::chrono::milliseconds> UntilNextDue();
   absl::StatusOr<bool> OutboxStuck(pqxx::work& tx);
+  struct Lost;
+  static absl::Status GiveUp(pqxx::work& tx, const Lost& lost, Time now);
   store::AppendPolicy Policy() const;
   store::DecisionPolicy Deciding() const;
 

@@ -9,6 +9,9 @@ namespace parley::gateway {
 // Emissions are at most this far apart, so that a sender that comes back is not waited for long.
 inline constexpr std::chrono::minutes kEmissionDelayMax{20};
 
+// How long after the end of its time the outcome of an accepted send is missed.
+inline constexpr std::chrono::hours kOutcomeWait{1};
+
 // After the `emissions`-th repeat (1-based): the first delay doubled each time, up to the maximum,
 // and up to half as much again, so that what was emitted together does not come together for ever.
 // `jitter` is of [0, 1).

@@ -203,4 +203,6 @@ void PlanAgain(SendState& state) {
   SetOwn(state, Message::STATUS_SCHEDULED);
 }
 
+void CancelInstead(SendState& state) { SetOwn(state, Message::STATUS_CANCELED); }
+
 }  // namespace parley::gateway

@@ -73,4 +73,7 @@ void MarkFailed(SendState& state);
 // It expired before it was sent and is planned again: a new generation.
 void PlanAgain(SendState& state);
 
+// It expired before it was sent, and somebody had asked for it to be canceled.
+void CancelInstead(SendState& state);
+
 }  // namespace parley::gateway

@@ -295,11 +295,11 @@ absl::Status Projector::HandleSendResults(const std::vector<Record>& batch) {
   }
   std::vector<store::StatusChange> changes;
   PARLEY_RETURN_IF_ERROR(pool_.Transact([&](pqxx::work& tx) -> absl::Status {
-    PARLEY_ASSIGN_OR_RETURN(changes, store::ApplyOutcomes(tx, outcomes, clock_.Now()));
+    PARLEY_ASSIGN_OR_RETURN(changes, store::ApplySendResults(tx, accepted, outcomes, clock_.Now()));
     if (consents_since_us > 0) {
       relay::RequestConsents(tx, FromMicros(consents_since_us), clock_.Now());
     }
-    return store::MarkAccepted(tx, accepted);
+    return absl::OkStatus();
   }));
   LogChanges(changes);
   return kafka::BuryAll(dead_letters_, bad);

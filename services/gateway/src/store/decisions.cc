@@ -8,6 +8,7 @@
 #include "domain/status.h"
 #include "libs/base/id.h"
 #include "libs/base/status.h"
+#include "libs/base/text.h"
 #include "libs/postgres/array.h"
 #include "libs/telemetry/log.h"
 #include "libs/telemetry/metrics.h"
@@ -43,11 +44,12 @@ struct Subject {
   bool erased = false;
   bool opted_out = false;
   bool channel_deleted = false;
+  bool cancel_asked = false;
   Time whatsapp_window_until;
   std::optional<Time> expires_at;
 };
 
-constexpr int kSubjectColumns = 13;
+constexpr int kSubjectColumns = 14;
 
 const std::string& SubjectSelect() {
   static const std::string sql =
@@ -61,7 +63,7 @@ const std::string& SubjectSelect() {
                       MicrosOf("c.whatsapp_window_until") +
                       " FROM conversations c WHERE c.organization_id = m.organization_id "
                       "AND c.id = m.conversation_id), " +
-                      MicrosOf("m.expires_at") + ", ");
+                      MicrosOf("m.expires_at") + ", m.cancel_asked_at IS NOT NULL, ");
   return sql;
 }
 
@@ -82,6 +84,7 @@ Subject ReadSubject(const pqxx::row& row) {
   subject.channel_deleted = !row[10].is_null() && row[10].as<bool>();
   if (!row[11].is_null()) subject.whatsapp_window_until = FromMicros(row[11].as<std::int64_t>());
   if (!row[12].is_null()) subject.expires_at = FromMicros(row[12].as<std::int64_t>());
+  subject.cancel_asked = row[13].as<bool>();
   return subject;
 }
 
@@ -123,6 +126,11 @@ absl::Status MayDecide(const Subject& subject, Decision decision, const Decision
   if (subject.channel_deleted) {
     return FailedPrecondition("CHANNEL_DELETED",
                               "This channel was deleted; its conversations can only be read.");
+  }
+  if (!IsE164(subject.message.to())) {
+    return FailedPrecondition("RECIPIENT_NOT_SENDABLE",
+                              "The customer wrote from a short code or a name, which cannot be "
+                              "written to.");
   }
   if (subject.account_sid.empty() || subject.message.from().empty()) {
     return FailedPrecondition("CHANNEL_CANNOT_SEND",
@@ -166,6 +174,7 @@ void Write(pqxx::work& tx, Subject& subject, const Decider& decider, const Why& 
       "error_message = $6, message_sid = $7, generation = $8, attempt = $9, result_version = $10, "
       "emit_again_at = nullif($11, '')::timestamptz, "
       "not_after = coalesce(nullif($12, '')::timestamptz, m.not_after), "
+      "accepted = false, cancel_asked_at = CASE WHEN NOT $16::boolean THEN m.cancel_asked_at END, "
       "emissions = 0, plan_at = NULL, unconfirmed_at = NULL, findings = '', refuted = false, "
       "look_again_at = NULL, earlier_status = $13, attempt_status = $14, "
       "policy_resends = m.policy_resends + $15::int, "
@@ -177,7 +186,8 @@ void Write(pqxx::work& tx, Subject& subject, const Decider& decider, const Why& 
       failed ? why.reason : "", message.error_message(), message.message_sid(),
       subject.state.generation, subject.state.attempt, subject.state.result_version, emit_again_at,
       not_after, std::string(StatusName(subject.state.earlier)),
-      std::string(StatusName(subject.state.own)), again && decider.source == "policy" ? 1 : 0);
+      std::string(StatusName(subject.state.own)), again && decider.source == "policy" ? 1 : 0,
+      again);
   if (!written.empty()) message.set_copies(written[0][0].as<int>());
   RunPrepared(tx, "write_decision_history",
               "INSERT INTO message_status_changes (organization_id, message_id, id, status, "
@@ -201,7 +211,37 @@ Why Reason(Decision decision, const Decider& decider) {
                             : "It is sent again."};
 }
 
+// What becomes of a planned message whose time has come; sets its status.
+Why PlannedFate(Subject& subject) {
+  v1::Message::Status& status = subject.state.status;
+  if (subject.cancel_asked) {
+    status = v1::Message::STATUS_CANCELED;
+    return {"CANCELED", "It was canceled before it was sent."};
+  }
+  status = v1::Message::STATUS_FAILED;
+  if (subject.erased) {
+    return {"MESSAGE_ERASED", "The message's text was erased before it was sent."};
+  }
+  if (subject.opted_out) {
+    return {"OPTED_OUT",
+            "The customer opted out of messages, so it was not sent. Only they can opt in again, "
+            "by writing START."};
+  }
+  if (subject.channel_deleted) {
+    return {"CHANNEL_DELETED", "Its channel was deleted before it was sent."};
+  }
+  status = v1::Message::STATUS_QUEUED;
+  return {"PLANNED", "Its time has come."};
+}
+
 }  // namespace
+
+const char kMaySendAgainSql[] =
+    " AND m.erased_at IS NULL AND m.account_sid <> '' AND m.from_number <> ''"
+    " AND m.to_number ~ '^[+][1-9][0-9]{1,14}$'"
+    " AND NOT is_opted_out(m.organization_id, m.to_number, m.from_number)"
+    " AND NOT EXISTS (SELECT FROM channels ch WHERE ch.organization_id = m.organization_id"
+    "  AND ch.id = m.channel_id AND ch.deleted_at IS NOT NULL)";
 
 absl::StatusOr<std::map<std::string, absl::Status>> Decide(
     pqxx::work& tx, const std::string& organization_id, const std::vector<std::string>& message_ids,
@@ -254,6 +294,10 @@ absl::StatusOr<bool> Cancel(pqxx::work& tx, const std::string& organization_id,
       AddCancel({organization_id, message_id, subject.state.generation, subject.message.from()},
                 outbox);
       outbox.Write(tx);
+      // Should it expire before the sender gets to know, it is not planned again.
+      tx.exec_params0(
+          "UPDATE messages SET cancel_asked_at = $3 WHERE organization_id = $1 AND id = $2",
+          organization_id, message_id, FormatTime(now));
       Decided("cancel", decider.source).Increment();
       return false;
     case v1::Message::STATUS_CANCELED:
@@ -283,13 +327,7 @@ absl::StatusOr<int> EmitPlanned(pqxx::work& tx, int rows_max, const DecisionPoli
                      subject.organization_id, subject.message.id());
       continue;
     }
-    Why why{"PLANNED", "Its time has come."};
-    if (subject.erased) {
-      subject.state.status = v1::Message::STATUS_FAILED;
-      why = {"MESSAGE_ERASED", "The message's text was erased before it was sent."};
-    } else {
-      subject.state.status = v1::Message::STATUS_QUEUED;
-    }
+    const Why why = PlannedFate(subject);
     Write(tx, subject, {.source = "policy", .actor = ""}, why, policy, outbox);
   }
   outbox.Write(tx);
@@ -303,6 +341,7 @@ absl::StatusOr<int> ApplyPolicies(pqxx::work& tx, int rows_max, const DecisionPo
       "SELECT m.organization_id, m.id FROM messages m "
       "JOIN organizations o ON o.id = m.organization_id AND o.unconfirmed_policy = 'resend' "
       "WHERE m.unconfirmed_at IS NOT NULL AND m.refuted AND m.policy_resends < $2 "
+      "AND m.cancel_asked_at IS NULL "
       "AND m.unconfirmed_at <= $1::timestamptz "
       "- make_interval(mins => o.unconfirmed_after_minutes) "
       "ORDER BY m.unconfirmed_at LIMIT $3 FOR UPDATE OF m SKIP LOCKED",

@@ -34,22 +34,30 @@ struct DecisionPolicy {
   bool failed_too = false;
 };
 
+// A condition on `messages m`, beginning with AND: what Decide would not refuse to send again. Keep
+// both together.
+extern const char kMaySendAgainSql[];
+
 // One status for each message that exists. kFailedPrecondition NOT_UNCONFIRMED, OPTED_OUT,
-// MESSAGE_ERASED or CHANNEL_DELETED: it stays as it is.
+// MESSAGE_ERASED, CHANNEL_DELETED, CHANNEL_CANNOT_SEND or RECIPIENT_NOT_SENDABLE: it stays as it
+// is.
 absl::StatusOr<std::map<std::string, absl::Status>> Decide(
     pqxx::work& tx, const std::string& organization_id, const std::vector<std::string>& message_ids,
     Decision decision, const Decider& decider, const DecisionPolicy& policy);
 
-// True: it is canceled. False: the sender was told, and its result decides. kNotFound
+// True: it is canceled. False: the sender was told, and its result decides; should it expire first,
+// it is canceled and not planned again. kNotFound
 // MESSAGE_NOT_FOUND; kFailedPrecondition TOO_LATE_TO_CANCEL or UNCONFIRMED.
 absl::StatusOr<bool> Cancel(pqxx::work& tx, const std::string& organization_id,
                             const std::string& message_id, const Decider& decider, Time now);
 
-// Emits what was planned for now or earlier; returns how many rows were taken, at most `rows_max`.
+// Emits what was planned for now or earlier, and ends what may not be sent any more: its customer
+// opted out, its channel was deleted, it was canceled. Returns how many rows were taken, at most
+// `rows_max`.
 absl::StatusOr<int> EmitPlanned(pqxx::work& tx, int rows_max, const DecisionPolicy& policy);
 
-// Sends again, for organizations with the policy "resend", what evidence speaks against. Returns
-// how many rows were taken.
+// Sends again, for organizations with the policy "resend", what evidence speaks against and nobody
+// wanted canceled. Returns how many rows were taken.
 absl::StatusOr<int> ApplyPolicies(pqxx::work& tx, int rows_max, const DecisionPolicy& policy);
 
 }  // namespace parley::gateway::store

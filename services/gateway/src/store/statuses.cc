@@ -6,6 +6,7 @@
 #include <tuple>
 #include <utility>
 
+#include "domain/emission.h"
 #include "domain/unconfirmed.h"
 #include "libs/base/id.h"
 #include "libs/base/status.h"
@@ -69,6 +70,7 @@ struct Outgoing {
   std::string error_reason;
   std::optional<Time> expires_at;
   bool was_unconfirmed = false;
+  bool cancel_asked = false;
   // Of the outcome that made or kept it unconfirmed.
   Findings findings;
   std::int64_t look_again_us = 0;
@@ -122,13 +124,13 @@ void Applying::Lock(pqxx::work& tx) {
                   "m.error_reason, m.earlier_status, m.attempt_status, "
                   "m.unconfirmed_at IS NOT NULL, " +
                       MicrosOf("m.expires_at") + ", m.findings, " + MicrosOf("m.look_again_at") +
-                      ", ") +
+                      ", m.cancel_asked_at IS NOT NULL, ") +
       " WHERE (m.organization_id, m.id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[])) "
       "AND m.direction = 'outbound' ORDER BY m.id FOR UPDATE";
   for (const pqxx::row& row :
        RunPrepared(tx, "lock_outgoing", sql, organizations.str(), ids.str())) {
     Outgoing outgoing;
-    outgoing.message = ReadMessage(row, 12);
+    outgoing.message = ReadMessage(row, 13);
     outgoing.account_sid = row[4].c_str();
     outgoing.error_reason = row[5].c_str();
     outgoing.state = {.status = outgoing.message.status(),
@@ -139,6 +141,7 @@ void Applying::Lock(pqxx::work& tx) {
                       .own = ParseStatus(row[7].c_str()),
                       .verdict = outgoing.error_reason == kMarkedFailed};
     outgoing.was_unconfirmed = row[8].as<bool>();
+    outgoing.cancel_asked = row[12].as<bool>();
     if (!row[9].is_null()) outgoing.expires_at = FromMicros(row[9].as<std::int64_t>());
     if (outgoing.was_unconfirmed) {
       outgoing.findings = ReadFindings(row[10].c_str());
@@ -204,6 +207,13 @@ void Applying::TakeFindings(Outgoing& outgoing, const Evidence& evidence) {
 // The command's time has passed, the message's has not: another command takes its place.
 void Applying::PlanAgain(const RowId& id, Outgoing& outgoing, const Evidence& evidence, Time now) {
   if (!outgoing.expires_at || *outgoing.expires_at < now + kPlanAgainMin) return;
+  if (outgoing.cancel_asked) {
+    CancelInstead(outgoing.state);
+    outgoing.error_reason.clear();
+    outgoing.message.set_error_message("");
+    Changed(id, outgoing, evidence, v1::Message::STATUS_CANCELED, "policy");
+    return;
+  }
   gateway::PlanAgain(outgoing.state);
   outgoing.plan_at = now;
   outgoing.delivery_changed = true;
@@ -308,22 +318,25 @@ void Applying::WriteMessages(pqxx::work& tx) {
     versions.Add(outgoing.state.result_version);
   }
   if (rows == 0) return;
-  // Whoever speaks of a message has it: it need not be emitted again.
-  RunPrepared(
-      tx, "update_outgoing",
+  // Whoever speaks of a message has it: it need not be emitted again, but an end is waited for.
+  // Until then the time stays as it is, which spares the indexes.
+  static const std::string sql =
       "UPDATE messages m SET status = w.status, status_at = w.status_at, "
       "error_code = w.error_code, error_reason = w.error_reason, "
       "error_message = w.error_message, message_sid = w.message_sid, segments = w.segments, "
       "generation = w.generation, attempt = w.attempt, result_version = w.result_version, "
-      "emit_again_at = NULL "
+      "accepted = true, emit_again_at = CASE WHEN w.status IN ('queued', 'sending') "
+      "THEN coalesce(m.emit_again_at, m.not_after + interval '" +
+      std::to_string(kOutcomeWait.count()) +
+      " hours') END "
       "FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::int[], $6::text[], "
       "$7::text[], $8::text[], $9::int[], $10::int[], $11::int[], $12::bigint[]) "
       "w(org, id, status, status_at, error_code, error_reason, error_message, message_sid, "
       "segments, generation, attempt, result_version) "
-      "WHERE m.organization_id = w.org AND m.id = w.id",
-      organizations.str(), ids.str(), statuses.str(), times.str(), codes.str(), reasons.str(),
-      messages.str(), sids.str(), segments.str(), generations.str(), attempts.str(),
-      versions.str());
+      "WHERE m.organization_id = w.org AND m.id = w.id";
+  RunPrepared(tx, "update_outgoing", sql, organizations.str(), ids.str(), statuses.str(),
+              times.str(), codes.str(), reasons.str(), messages.str(), sids.str(), segments.str(),
+              generations.str(), attempts.str(), versions.str());
 }
 
 // What only unconfirmed, repeated and planned messages have: a statement of its own, since most
@@ -533,36 +546,56 @@ void TakeEarly(pqxx::work& tx, const std::map<SidKey, Attempt>& attempts, Applyi
   }
 }
 
-}  // namespace
+using Accepted = std::map<RowId, int>;  // The newest generation of each.
 
-absl::Status MarkAccepted(pqxx::work& tx,
-                          std::span<const events::v1::AcceptedBatch::Item* const> items) {
-  if (items.empty()) return absl::OkStatus();
-  std::map<RowId, int> newest;  // In order, so that rows are locked in one order.
-  for (const events::v1::AcceptedBatch::Item* item : items) {
-    int& generation = newest[{item->message_id(), item->organization_id()}];
-    generation = std::max(generation, item->generation());
+// Everything that a batch of the sender is about, in one order: what was accepted and what has an
+// outcome are often different messages.
+void LockAll(pqxx::work& tx, const Accepted& accepted, std::span<const SendOutcome> outcomes) {
+  if (accepted.empty() || outcomes.empty()) return;  // Then one statement locks them all.
+  Array organizations, ids;
+  for (const auto& [id, generation] : accepted) {
+    organizations.Add(id.first);
+    ids.Add(id.second);
   }
+  for (const SendOutcome& outcome : outcomes) {
+    organizations.Add(outcome.organization_id());
+    ids.Add(outcome.message_id());
+  }
+  RunPrepared(tx, "lock_results",
+              "SELECT FROM messages m WHERE (m.organization_id, m.id) IN "
+              "(SELECT * FROM unnest($1::uuid[], $2::uuid[])) ORDER BY m.id FOR UPDATE",
+              organizations.str(), ids.str());
+}
+
+void MarkAccepted(pqxx::work& tx, const Accepted& accepted) {
+  if (accepted.empty()) return;
   Array organizations, ids, generations;
-  for (const auto& [id, generation] : newest) {
-    organizations.Add(id.second);
-    ids.Add(id.first);
+  for (const auto& [id, generation] : accepted) {
+    organizations.Add(id.first);
+    ids.Add(id.second);
     generations.Add(generation);
   }
   RunPrepared(tx, "mark_accepted",
               "WITH locked AS (SELECT m.organization_id, m.id FROM messages m "
               "JOIN unnest($1::uuid[], $2::uuid[], $3::int[]) w(org, id, generation) "
               "ON m.organization_id = w.org AND m.id = w.id AND m.generation <= w.generation "
-              "WHERE m.emit_again_at IS NOT NULL ORDER BY m.id FOR UPDATE OF m) "
-              "UPDATE messages m SET emit_again_at = NULL FROM locked l "
+              "WHERE m.emit_again_at IS NOT NULL AND NOT m.accepted "
+              "ORDER BY m.id FOR UPDATE OF m) "
+              "UPDATE messages m SET accepted = true FROM locked l "
               "WHERE m.organization_id = l.organization_id AND m.id = l.id",
               organizations.str(), ids.str(), generations.str());
-  return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<StatusChange>> ApplyOutcomes(pqxx::work& tx,
-                                                        std::span<const SendOutcome> outcomes,
-                                                        Time now) {
+}  // namespace
+
+absl::StatusOr<std::vector<StatusChange>> ApplySendResults(
+    pqxx::work& tx, std::span<const events::v1::AcceptedBatch::Item* const> items,
+    std::span<const SendOutcome> outcomes, Time now) {
+  Accepted accepted;
+  for (const events::v1::AcceptedBatch::Item* item : items) {
+    int& generation = accepted[{item->organization_id(), item->message_id()}];
+    generation = std::max(generation, item->generation());
+  }
   Applying applying;
   std::map<SidKey, Attempt> attempts;
   for (const SendOutcome& outcome : outcomes) {
@@ -584,7 +617,10 @@ absl::StatusOr<std::vector<StatusChange>> ApplyOutcomes(pqxx::work& tx,
     applying.Add({outcome.organization_id(), outcome.message_id()}, std::move(evidence));
   }
   if (!attempts.empty()) TakeEarly(tx, NoteAttempts(tx, attempts), applying);
-  return applying.Run(tx, now);
+  LockAll(tx, accepted, outcomes);
+  PARLEY_ASSIGN_OR_RETURN(std::vector<StatusChange> changes, applying.Run(tx, now));
+  MarkAccepted(tx, accepted);
+  return changes;
 }
 
 absl::StatusOr<ReportResults> ApplyReports(pqxx::work& tx,

@@ -30,14 +30,12 @@ struct StatusChange {
   int error_code = 0;
 };
 
-// The sender has stored these commands: they are not emitted again.
-absl::Status MarkAccepted(pqxx::work& tx,
-                          std::span<const events::v1::AcceptedBatch::Item* const> items);
-
-// Applies the sender's outcomes, in their order, and what Twilio has reported early of the SIDs
-// that they name. Outcomes of messages that do not exist are ignored.
-absl::StatusOr<std::vector<StatusChange>> ApplyOutcomes(
-    pqxx::work& tx, std::span<const events::v1::SendOutcome> outcomes, Time now);
+// Applies what a batch of the sender says. The commands of `accepted` it has stored: they are not
+// emitted again, and their outcome is waited for. `outcomes` are applied in their order, with what
+// Twilio has reported early of the SIDs that they name. Messages that do not exist are ignored.
+absl::StatusOr<std::vector<StatusChange>> ApplySendResults(
+    pqxx::work& tx, std::span<const events::v1::AcceptedBatch::Item* const> accepted,
+    std::span<const events::v1::SendOutcome> outcomes, Time now);
 
 struct ReportResults {
   std::vector<StatusChange> changes;
