@@ -1,6 +1,8 @@
 // Messages, conversations and contacts.
 #include "store/inbox.h"
 
+#include <thread>
+
 #include "libs/base/id.h"
 #include "tests/integration/gateway-api/fixture.h"
 
@@ -132,6 +134,38 @@ TEST_F(InboxTest, ReadingCountsDownToTheMessageThatWasRead) {
   EXPECT_EQ(Ok(Post(tenant, Path(message) + ":read", {{"seq", "900"}}))["unreadCount"], "0");
   Simulate(tenant, "+15550005008", "new");
   EXPECT_EQ(Ok(Get(tenant, Path(message)))["unreadCount"], "1");
+}
+
+TEST_F(InboxTest, WhatArrivesWhileSomebodyReadsStaysUnread) {
+  const Tenant tenant = gateway.NewTenant();
+  json last;
+  for (int i = 1; i <= 5; ++i) last = Simulate(tenant, "+15550005012", std::to_string(i));
+  std::thread reader;
+  Answer answer;
+  const absl::Status arrived = gateway.services().worker.Transact([&](pqxx::work& tx) {
+    const store::NewMessage sixth{.organization_id = tenant.organization_id,
+                                  .message_id = NewId(),
+                                  .channel_id = tenant.channel_id,
+                                  .customer_number = "+15550005012",
+                                  .body = "6",
+                                  .simulated = true,
+                                  .received_at = SystemClock().Now()};
+    const absl::Status stored =
+        store::Append(tx, {&sixth, 1}, {.now = SystemClock().Now()}).status();
+    reader = std::thread([&] { answer = Post(tenant, Path(last) + ":read", {{"seq", "5"}}); });
+    // Until it waits for this transaction.
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (gateway.Query("SELECT count(*) FROM pg_locks WHERE NOT granted"
+                         " AND locktype = 'transactionid'") == "0" &&
+           std::chrono::steady_clock::now() < until) {
+      std::this_thread::yield();
+    }
+    return stored;
+  });
+  reader.join();
+  ASSERT_EQ(arrived, absl::OkStatus());
+  EXPECT_EQ(Ok(answer)["unreadCount"], "1");
+  EXPECT_EQ(Ok(Get(tenant, Path(last)))["unreadCount"], "1");
 }
 
 TEST_F(InboxTest, ConversationsAreListedLatestFirst) {

@@ -18,7 +18,7 @@ absl::Status ConversationNotFound() {
 }
 
 // Changes one conversation by `statement` ($1: organization, $2: id, $3: `value`), says so live,
-// and answers its newest state. The statement takes the row's lock.
+// and answers its newest state.
 struct Change {
   std::string id;
   std::string statement;
@@ -29,9 +29,13 @@ struct Change {
 absl::StatusOr<v1::Conversation> Apply(pqxx::work& tx, const rpc::CallContext& call,
                                        const Change& change) {
   if (!IsUuid(change.id)) return ConversationNotFound();
-  const pqxx::result changed = tx.exec_params(change.statement + " RETURNING id",
-                                              call.organization_id, change.id, change.value);
-  if (changed.empty()) return ConversationNotFound();
+  // A statement of its own: one that waits for the lock still sees what was there before it waited,
+  // so that it would miss the message that it has waited for.
+  const pqxx::result locked =
+      tx.exec_params("SELECT FROM conversations WHERE organization_id = $1 AND id = $2 FOR UPDATE",
+                     call.organization_id, change.id);
+  if (locked.empty()) return ConversationNotFound();
+  tx.exec_params0(change.statement, call.organization_id, change.id, change.value);
   if (change.closes_turns) {
     PARLEY_RETURN_IF_ERROR(store::CloseTurns(tx, call.organization_id, change.id));
   }
