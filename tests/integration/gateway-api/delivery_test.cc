@@ -1,4 +1,6 @@
 // Deciding about unconfirmed messages, canceling, scheduling, and the history.
+#include "parley/v1/delivery.pb.h"
+#include "parley/v1/message.pb.h"
 #include "store/consent.h"
 #include "store/inbox.h"
 #include "tests/integration/gateway-api/fixture.h"
@@ -118,6 +120,78 @@ TEST_F(DeliveryApiTest, ManyAreListedAndDecidedByFilter) {
   EXPECT_EQ(rest["resolvedCount"], 1);
   EXPECT_EQ(rest["skippedCount"], 1) << "who opted out";
   EXPECT_EQ(Ok(Get(tenant, "/v1/unconfirmedMessages"))["totalCount"], 1);
+}
+
+TEST_F(DeliveryApiTest, WhatMustBeSkippedDoesNotBlockTheRest) {
+  const Tenant tenant = gateway.NewTenant();
+  for (int i = 0; i < 3; ++i) {
+    const std::string number = "+1555000611" + std::to_string(i);
+    Unconfirmed(tenant, number);
+    OptOut(tenant, number);
+  }
+  for (int i = 3; i < 5; ++i) Unconfirmed(tenant, "+1555000611" + std::to_string(i));
+  int resolved = 0;
+  json answer;
+  for (int i = 0; i < 2; ++i) {
+    answer = Ok(Post(tenant, "/v1/messages:resolveUnconfirmed",
+                     {{"resolution", "RESOLUTION_SEND_AGAIN"}, {"all", true}, {"limit", 3}}));
+    resolved += answer["resolvedCount"].get<int>();
+  }
+  EXPECT_EQ(resolved, 2);
+  EXPECT_EQ(answer["skippedCount"], 3);
+  EXPECT_EQ(answer["remainingCount"], 0);
+}
+
+// The condition of the list and the decision agree.
+TEST_F(DeliveryApiTest, EachThatMayNotBeSentAgainIsSkipped) {
+  const char* const changes[] = {"to_number = '12345'", "from_number = ''", "account_sid = ''",
+                                 "erased_at = now()"};
+  for (const char* change : changes) {
+    const Tenant tenant = gateway.NewTenant();
+    const std::string id = Unconfirmed(tenant, "+15550006121");
+    gateway.Query("UPDATE messages SET " + std::string(change) + " WHERE organization_id = $1",
+                  {tenant.organization_id});
+    EXPECT_EQ(Resolve(tenant, id, "SEND_AGAIN").code, "FAILED_PRECONDITION") << change;
+    const json answer = Ok(Post(tenant, "/v1/messages:resolveUnconfirmed",
+                                {{"resolution", "RESOLUTION_SEND_AGAIN"}, {"all", true}}));
+    EXPECT_EQ(answer["skippedCount"], 1) << change;
+    EXPECT_EQ(Ok(Post(tenant, "/v1/messages:resolveUnconfirmed",
+                      {{"resolution", "RESOLUTION_MARK_FAILED"}, {"all", true}}))["resolvedCount"],
+              1)
+        << change;
+  }
+}
+
+TEST_F(DeliveryApiTest, TimesThatNobodyMeansAreRefused) {
+  const Tenant tenant = gateway.NewTenant();
+  for (const auto& [seconds, nanos] : {std::pair<std::int64_t, int>{std::int64_t{1} << 62, 0},
+                                       {-(std::int64_t{1} << 62), 0},
+                                       {253'402'300'800, 0},
+                                       {0, 1'000'000'000},
+                                       {0, -1}}) {
+    google::protobuf::Timestamp time;
+    time.set_seconds(seconds);
+    time.set_nanos(nanos);
+    v1::SendMessageRequest send;
+    send.set_channel_id(tenant.channel_id);
+    send.set_to("+15550006204");
+    send.set_body("when?");
+    *send.mutable_send_time() = time;
+    EXPECT_EQ(gateway.Grpc("parley.v1.MessageService.SendMessage", send, tenant.api_key).reason,
+              "VALUE_OUT_OF_RANGE");
+    send.clear_send_time();
+    *send.mutable_expire_time() = time;
+    EXPECT_EQ(gateway.Grpc("parley.v1.MessageService.SendMessage", send, tenant.api_key).reason,
+              "VALUE_OUT_OF_RANGE");
+    v1::ResolveUnconfirmedMessagesRequest resolve;
+    resolve.set_resolution(v1::RESOLUTION_MARK_FAILED);
+    *resolve.mutable_start_time() = time;
+    const std::string method = "parley.v1.DeliveryService.ResolveUnconfirmedMessages";
+    EXPECT_EQ(gateway.Grpc(method, resolve, tenant.api_key).reason, "VALUE_OUT_OF_RANGE");
+    resolve.clear_start_time();
+    *resolve.mutable_end_time() = time;
+    EXPECT_EQ(gateway.Grpc(method, resolve, tenant.api_key).reason, "VALUE_OUT_OF_RANGE");
+  }
 }
 
 TEST_F(DeliveryApiTest, AMessageIsScheduledAndCanceled) {

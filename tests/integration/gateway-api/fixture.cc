@@ -121,14 +121,19 @@ Answer Gateway::Grpc(const std::string& method, const json& request, const std::
   const rpc::Method& described = table.find(method)->second;
   const std::unique_ptr<rpc::Message> message(described.request_prototype->New());
   if (const auto parsed = rpc::FromJson(request.dump(), *message); !parsed.ok()) Die(parsed);
+  return Grpc(method, *message, token, metadata);
+}
 
+Answer Gateway::Grpc(const std::string& method, const rpc::Message& request,
+                     const std::string& token, const std::map<std::string, std::string>& metadata) {
+  const rpc::Method& described = server_->methods().methods().find(method)->second;
   auto channel = grpc::CreateChannel("127.0.0.1:" + std::to_string(server_->grpc_port()),
                                      grpc::InsecureChannelCredentials());
   grpc::GenericStub stub(channel);
   grpc::ClientContext context;
   if (!token.empty()) context.AddMetadata("authorization", "Bearer " + token);
   for (const auto& [name, value] : metadata) context.AddMetadata(name, value);
-  const grpc::Slice slice(message->SerializeAsString());
+  const grpc::Slice slice(request.SerializeAsString());
   const grpc::ByteBuffer bytes(&slice, 1);
   grpc::CompletionQueue queue;
   const std::string path =

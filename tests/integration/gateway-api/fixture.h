@@ -60,6 +60,9 @@ class Gateway {
   // gRPC, by the method's full name; request and response are JSON.
   Answer Grpc(const std::string& method, const json& request, const std::string& token,
               const std::map<std::string, std::string>& metadata = {});
+  // For what JSON cannot say.
+  Answer Grpc(const std::string& method, const rpc::Message& request, const std::string& token,
+              const std::map<std::string, std::string>& metadata = {});
 
   // A new organization with an owner, an API key, an account and a channel for SMS and WhatsApp.
   Tenant NewTenant();

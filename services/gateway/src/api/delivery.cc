@@ -151,6 +151,8 @@ absl::StatusOr<v1::ResolveUnconfirmedMessagesResponse> ResolveUnconfirmedMessage
     const v1::ResolveUnconfirmedMessagesRequest& request) {
   PARLEY_ASSIGN_OR_RETURN(const store::Decision decision, ReadResolution(request.resolution()));
   PARLEY_RETURN_IF_ERROR(FirstProblem({CheckChosenId("channelId", request.channel_id()),
+                                       CheckTime("startTime", request.start_time()),
+                                       CheckTime("endTime", request.end_time()),
                                        CheckRange("limit", request.limit(), 0, INT32_MAX)}));
   const bool filtered = !request.channel_id().empty() || request.has_start_time() ||
                         request.has_end_time() || request.only_probably_not_sent();
@@ -163,10 +165,13 @@ absl::StatusOr<v1::ResolveUnconfirmedMessagesResponse> ResolveUnconfirmedMessage
                       request.only_probably_not_sent()};
   const int limit = request.limit() == 0 ? kResolveDefault : std::min(request.limit(), kResolveMax);
   using Response = v1::ResolveUnconfirmedMessagesResponse;
+  // What would be refused is left out, or the oldest of those would be met again and again.
+  const std::string may =
+      decision == store::Decision::kSendAgain ? store::kMaySendAgainSql : std::string();
   return Write<Response>(services, call, request, [&](pqxx::work& tx) -> absl::StatusOr<Response> {
     std::vector<std::string> ids;
     for (const pqxx::row& row :
-         tx.exec_params(std::string("SELECT m.id FROM messages m WHERE") + kFilterSql +
+         tx.exec_params("SELECT m.id FROM messages m WHERE" + std::string(kFilterSql) + may +
                             " ORDER BY m.unconfirmed_at, m.id LIMIT $6",
                         filter.organization_id, filter.channel_id, filter.start, filter.end,
                         filter.only_refuted, limit)) {
@@ -178,13 +183,13 @@ absl::StatusOr<v1::ResolveUnconfirmedMessagesResponse> ResolveUnconfirmedMessage
                       {.source = "api", .actor = call.Actor()}, {.now = services.clock.Now()}));
     Response response;
     for (const auto& [id, answer] : answers) {
-      if (answer.ok()) {
-        response.set_resolved_count(response.resolved_count() + 1);
-      } else {
-        response.set_skipped_count(response.skipped_count() + 1);
-      }
+      if (answer.ok()) response.set_resolved_count(response.resolved_count() + 1);
     }
-    response.set_remaining_count(std::max(0, CountOf(tx, filter) - response.skipped_count()));
+    // Where there was room for more, what is left could not be decided.
+    const bool came_to_the_end = static_cast<int>(ids.size()) < limit;
+    const int left = CountOf(tx, filter);
+    response.set_skipped_count(came_to_the_end ? left : 0);
+    response.set_remaining_count(came_to_the_end ? 0 : left);
     RecordAudit(tx, call, "message.resolve_unconfirmed", "organization:" + call.organization_id,
                 {{"resolution", NameOf(decision)},
                  {"channel_id", filter.channel_id},

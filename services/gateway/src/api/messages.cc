@@ -33,7 +33,8 @@ absl::Status CheckSend(const v1::SendMessageRequest& request, Recipient recipien
   }
   const bool needs_number = !by_conversation && recipient == Recipient::kRequired;
   return FirstProblem(
-      {CheckChosenId("messageId", request.message_id()),
+      {CheckTime("sendTime", request.send_time()), CheckTime("expireTime", request.expire_time()),
+       CheckChosenId("messageId", request.message_id()),
        needs_number ? CheckPhone("to", request.to()) : CheckPhoneOrEmpty("to", request.to()),
        CheckContent({request.body(), MediaUrls(request)})});
 }

@@ -108,6 +108,15 @@ absl::Status CheckRange(std::string_view field, std::int64_t value, std::int64_t
                  "must be from " + std::to_string(min) + " to " + std::to_string(max) + ".");
 }
 
+absl::Status CheckTime(std::string_view field, const google::protobuf::Timestamp& time) {
+  constexpr std::int64_t kFirstSecond = -62'135'596'800;  // 0001-01-01T00:00:00Z
+  constexpr std::int64_t kLastSecond = 253'402'300'799;   // 9999-12-31T23:59:59Z
+  const bool good = time.seconds() >= kFirstSecond && time.seconds() <= kLastSecond &&
+                    time.nanos() >= 0 && time.nanos() <= 999'999'999;
+  if (good) return absl::OkStatus();
+  return Problem("VALUE_OUT_OF_RANGE", field, "must be a time of the years 1 to 9999.");
+}
+
 absl::Status CheckAccountSid(std::string_view field, std::string_view sid) {
   if (twilio::IsSid(sid, "AC")) return absl::OkStatus();
   return Problem("INVALID_ACCOUNT_SID", field,

@@ -5,6 +5,8 @@
 //                                        CheckPhone("phoneNumber", number)}));
 #pragma once
 
+#include <google/protobuf/timestamp.pb.h>
+
 #include <cstddef>
 #include <initializer_list>
 #include <string>
@@ -63,6 +65,10 @@ absl::Status CheckChosenId(std::string_view field, std::string_view id);
 // Reason: VALUE_OUT_OF_RANGE.
 absl::Status CheckRange(std::string_view field, std::int64_t value, std::int64_t min,
                         std::int64_t max);
+
+// Of the years 1 to 9999, as protobuf says and JSON enforces; gRPC carries anything. Check it
+// before anything computes with it. Reason: VALUE_OUT_OF_RANGE.
+absl::Status CheckTime(std::string_view field, const google::protobuf::Timestamp& time);
 
 // "AC" and 32 hexadecimal digits. Reason: INVALID_ACCOUNT_SID.
 absl::Status CheckAccountSid(std::string_view field, std::string_view sid);

@@ -155,5 +155,29 @@ TEST(FirstProblem, IsTheFirst) {
   EXPECT_EQ(Reason(FirstProblem({CheckText("a", "x", {1, 3})})), "");
 }
 
+TEST(CheckTime, TakesTheYears1To9999) {
+  const struct {
+    const char* label;
+    std::int64_t seconds;
+    std::int32_t nanos;
+    bool good;
+  } cases[] = {
+      {"1970", 0, 0, true},
+      {"the first", -62'135'596'800, 0, true},
+      {"before it", -62'135'596'801, 999'999'999, false},
+      {"the last", 253'402'300'799, 999'999'999, true},
+      {"after it", 253'402'300'800, 0, false},
+      {"what overflows as microseconds", std::int64_t{1} << 62, 0, false},
+      {"no negative nanoseconds", 0, -1, false},
+      {"no whole second of nanoseconds", 0, 1'000'000'000, false},
+  };
+  for (const auto& c : cases) {
+    google::protobuf::Timestamp time;
+    time.set_seconds(c.seconds);
+    time.set_nanos(c.nanos);
+    EXPECT_EQ(CheckTime("sendTime", time).ok(), c.good) << c.label;
+  }
+}
+
 }  // namespace
 }  // namespace parley::gateway
