@@ -59,6 +59,72 @@ TEST_F(WritesTest, WhatFailedMayBeTriedAgainWithItsKey) {
   EXPECT_EQ(Post(tenant, "/v1/messages", Text(tenant, "now"), key).http_status, 200);
 }
 
+TEST_F(WritesTest, AnErasedTextDoesNotComeBackByItsKey) {
+  const Tenant tenant = gateway.NewTenant();
+  const httplib::Headers key{{"Idempotency-Key", "k1"}};
+  const std::string secret = "the safe's code is 4711";
+  const json sent = Ok(Post(tenant, "/v1/messages", Text(tenant, secret), key));
+  const std::string conversation =
+      "/v1/conversations/" + sent["conversationId"].get<std::string>() + ":read";
+  const httplib::Headers read_key{{"Idempotency-Key", "k2"}};
+  EXPECT_EQ(Ok(Post(tenant, conversation, {}, read_key))["lastMessage"]["body"], secret);
+  const std::string id = sent["id"];
+  const httplib::Headers cancel_key{{"Idempotency-Key", "k3"}};
+  EXPECT_EQ(Ok(Post(tenant, "/v1/messages/" + id + ":cancel", json::object(),
+                    cancel_key))["message"]["body"],
+            secret);
+  gateway.Query("UPDATE messages SET status = 'canceled' WHERE organization_id = $1",
+                {tenant.organization_id});
+  Ok(Delete(tenant, "/v1/messages/" + id));
+
+  const json again = Ok(Post(tenant, "/v1/messages", Text(tenant, secret), key));
+  EXPECT_EQ(again["body"], "");
+  EXPECT_EQ(again["id"], id);
+  EXPECT_TRUE(again.contains("eraseTime"));
+  EXPECT_EQ(Ok(Post(tenant, conversation, {}, read_key))["lastMessage"]["body"], "");
+  const json canceled =
+      Ok(Post(tenant, "/v1/messages/" + id + ":cancel", json::object(), cancel_key));
+  EXPECT_EQ(canceled["message"]["body"], "");
+  EXPECT_EQ(canceled["outcome"], "OUTCOME_CANCELED");
+  EXPECT_EQ(MessagesOf(tenant), "1");
+  EXPECT_EQ(gateway.Query("SELECT count(*) FROM idempotency_keys WHERE organization_id = $1"
+                          " AND position(convert_to($2, 'UTF8') IN response) > 0",
+                          {tenant.organization_id, secret}),
+            "0");
+}
+
+TEST_F(WritesTest, AnErasedTextLeavesTheLiveEvents) {
+  const Tenant tenant = gateway.NewTenant();
+  const std::string secret = "the safe's code is 4711";
+  const auto events_with = [&](const std::string& text) {
+    return gateway.Query(
+        "SELECT count(*) FROM (SELECT data FROM live_outbox WHERE organization_id = $1"
+        " UNION ALL SELECT data FROM live_events WHERE organization_id = $1) e"
+        " WHERE strpos(data, $2) > 0",
+        {tenant.organization_id, text});
+  };
+  const json sent = Ok(Post(tenant, "/v1/messages", Text(tenant, "before")));
+  const json message = Ok(Post(tenant, "/v1/messages", Text(tenant, secret)));
+  gateway.Query(  // As the relay does.
+      "WITH taken AS (DELETE FROM live_outbox WHERE organization_id = $1 RETURNING *)"
+      " INSERT INTO live_events (organization_id, number, events, data)"
+      " SELECT organization_id, id, events, data FROM taken",
+      {tenant.organization_id});
+  // The relay has not come to this one yet.
+  Ok(Post(tenant, "/v1/conversations/" + sent["conversationId"].get<std::string>() + ":read"));
+  EXPECT_EQ(events_with(secret), "2");
+  const std::string numbers =
+      "SELECT string_agg(number || ':' || events, ',' ORDER BY number) FROM live_events"
+      " WHERE organization_id = $1";
+  const std::string before = gateway.Query(numbers, {tenant.organization_id});
+  gateway.Query("UPDATE messages SET status = 'sent' WHERE organization_id = $1",
+                {tenant.organization_id});
+  Ok(Delete(tenant, "/v1/messages/" + message["id"].get<std::string>()));
+  EXPECT_EQ(events_with(secret), "0");
+  EXPECT_EQ(events_with("before"), "1") << "another message's";
+  EXPECT_EQ(gateway.Query(numbers, {tenant.organization_id}), before);
+}
+
 TEST_F(WritesTest, AKeyIsForgottenAfterADay) {
   const Tenant tenant = gateway.NewTenant();
   const httplib::Headers key{{"Idempotency-Key", "k1"}};

@@ -10,6 +10,8 @@
 #include "libs/base/text.h"
 #include "libs/crypto/digest.h"
 #include "libs/postgres/array.h"
+#include "parley/v1/delivery.pb.h"
+#include "store/resources.h"
 
 namespace parley::gateway::api {
 namespace {
@@ -36,6 +38,40 @@ std::string RequestHash(const rpc::CallContext& call, const google::protobuf::Me
   return crypto::Sha256(bytes);
 }
 
+// The message that a response shows; empty if it shows none. What else shows one must be added here
+// and below, or an erased text would live on in the stored response.
+std::string ShownMessage(const google::protobuf::Message& response) {
+  using google::protobuf::DynamicCastToGenerated;
+  if (const auto* message = DynamicCastToGenerated<v1::Message>(&response)) return message->id();
+  if (const auto* cancel = DynamicCastToGenerated<v1::CancelMessageResponse>(&response)) {
+    return cancel->message().id();
+  }
+  if (const auto* conversation = DynamicCastToGenerated<v1::Conversation>(&response)) {
+    return conversation->last_message().id();
+  }
+  return {};
+}
+
+// Fills a response whose message was erased since, with what is there now.
+absl::Status FillAnew(pqxx::work& tx, const std::string& organization_id,
+                      const std::string& message_id, google::protobuf::Message& response) {
+  using google::protobuf::DynamicCastToGenerated;
+  PARLEY_ASSIGN_OR_RETURN(const v1::Message now,
+                          store::LoadMessage(tx, organization_id, message_id));
+  if (auto* message = DynamicCastToGenerated<v1::Message>(&response)) *message = now;
+  if (auto* cancel = DynamicCastToGenerated<v1::CancelMessageResponse>(&response)) {
+    const bool canceled = now.status() == v1::Message::STATUS_CANCELED;
+    cancel->set_outcome(canceled ? v1::CancelMessageResponse::OUTCOME_CANCELED
+                                 : v1::CancelMessageResponse::OUTCOME_CANCELING);
+    *cancel->mutable_message() = now;
+  }
+  if (auto* conversation = DynamicCastToGenerated<v1::Conversation>(&response)) {
+    PARLEY_ASSIGN_OR_RETURN(*conversation,
+                            store::LoadConversation(tx, organization_id, now.conversation_id()));
+  }
+  return absl::OkStatus();
+}
+
 struct IdempotentWrite {
   Services& services;
   const rpc::CallContext& call;
@@ -50,7 +86,7 @@ struct IdempotentWrite {
     tx.exec_params("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
                    call.organization_id + "/" + call.idempotency_key);
     const pqxx::result found = tx.exec_params(
-        "SELECT request_hash, response FROM idempotency_keys WHERE organization_id = $1"
+        "SELECT request_hash, response, message_id FROM idempotency_keys WHERE organization_id = $1"
         " AND key = $2 AND created_at > now() - interval '24 hours'",
         call.organization_id, call.idempotency_key);
     if (found.empty()) return false;
@@ -60,6 +96,10 @@ struct IdempotentWrite {
                                 "new key for each new request.");
     }
     std::string bytes = postgres::FromBytea(found[0][1].c_str());
+    if (bytes.empty() && !found[0][2].is_null()) {
+      PARLEY_RETURN_IF_ERROR(FillAnew(tx, call.organization_id, found[0][2].c_str(), response));
+      return true;
+    }
     if (keep == Keep::kSealed) {
       PARLEY_ASSIGN_OR_RETURN(const Secret opened, services.master_keys.Open(bytes, Context()));
       bytes = opened.Reveal();
@@ -70,15 +110,17 @@ struct IdempotentWrite {
 
   void Store(pqxx::work& tx, const google::protobuf::Message& response) const {
     std::string bytes = response.SerializeAsString();
+    const std::string shown = ShownMessage(response);
     if (keep == Keep::kSealed) {
       bytes = services.master_keys.Seal(Secret(std::move(bytes)), Context());
     }
     tx.exec_params0(
-        "INSERT INTO idempotency_keys (organization_id, key, request_hash, response)"
-        " VALUES ($1, $2, $3, $4) ON CONFLICT (organization_id, key) DO UPDATE SET"
-        " request_hash = excluded.request_hash, response = excluded.response, created_at = now()",
+        "INSERT INTO idempotency_keys (organization_id, key, request_hash, response, message_id)"
+        " VALUES ($1, $2, $3, $4, nullif($5, '')::uuid) ON CONFLICT (organization_id, key)"
+        " DO UPDATE SET request_hash = excluded.request_hash, response = excluded.response,"
+        " message_id = excluded.message_id, created_at = now()",
         call.organization_id, call.idempotency_key, postgres::Bytea(request_hash),
-        postgres::Bytea(bytes));
+        postgres::Bytea(bytes), shown);
   }
 };
 
@@ -112,6 +154,12 @@ absl::Status Once(Services& services, const rpc::CallContext& call,
     write.Store(tx, response);
     return absl::OkStatus();
   });
+}
+
+void ForgetResponses(pqxx::work& tx, const rpc::CallContext& call, const std::string& message_id) {
+  tx.exec_params0(
+      "UPDATE idempotency_keys SET response = '' WHERE organization_id = $1 AND message_id = $2",
+      call.organization_id, message_id);
 }
 
 AsWorker::AsWorker(pqxx::work& tx) : tx_(tx) { tx_.exec0("SET LOCAL ROLE gateway_worker"); }

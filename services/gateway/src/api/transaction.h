@@ -34,6 +34,10 @@ absl::Status Once(Services& services, const rpc::CallContext& call,
                   const google::protobuf::Message& request, google::protobuf::Message& response,
                   Keep keep, const Body& body);
 
+// Removes the stored responses that show this message, whose text was erased; a repeat of their
+// keys is answered with the message as it is then.
+void ForgetResponses(pqxx::work& tx, const rpc::CallContext& call, const std::string& message_id);
+
 // A read that yields a value.
 template <class Response>
 absl::StatusOr<Response> Read(Services& services, const rpc::CallContext& call,

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 
 namespace parley::gateway::store {
 namespace {
@@ -213,6 +214,31 @@ std::vector<LiveLine> SplitLiveLines(std::string_view lines) {
     lines.remove_prefix(std::min(line.size() + 1, lines.size()));
   }
   return split;
+}
+
+std::string EraseFromLiveLines(std::string_view lines, std::string_view message_id) {
+  using nlohmann::ordered_json;
+  std::string erased;
+  for (const LiveLine& line : SplitLiveLines(lines)) {
+    const bool names_it = line.data.find(message_id) != std::string_view::npos;
+    ordered_json event =
+        names_it ? ordered_json::parse(line.data, nullptr, false) : ordered_json(nullptr);
+    ordered_json* shown = nullptr;
+    if (event.is_object() && event.contains("message")) shown = &event["message"];
+    if (event.is_object() && event.contains("conversation") && event["conversation"].is_object() &&
+        event["conversation"].contains("lastMessage")) {
+      shown = &event["conversation"]["lastMessage"];
+    }
+    if (shown == nullptr || !shown->is_object() || shown->value("id", "") != message_id) {
+      AppendLiveLine(erased, line.name, line.data);
+      continue;
+    }
+    (*shown)["body"] = "";
+    (*shown)["media"] = ordered_json::array();
+    (*shown)["parameters"] = ordered_json::array();
+    AppendLiveLine(erased, line.name, event.dump());
+  }
+  return erased;
 }
 
 std::string NumberedLiveEvent(std::int64_t number, Time time, std::string_view data) {

@@ -33,6 +33,10 @@ struct LiveLine {
 // The parts point into `lines`.
 std::vector<LiveLine> SplitLiveLines(std::string_view lines);
 
+// The same lines, without body, media and parameters of this message, wherever it is shown. A line
+// that is not one of ours stays as it is.
+std::string EraseFromLiveLines(std::string_view lines, std::string_view message_id);
+
 // Appends a JSON string with its quotes. `text` is valid UTF-8.
 void AppendJsonString(std::string& out, std::string_view text);
 

@@ -120,5 +120,29 @@ TEST(LiveData, IsWhatTheApiAnswers) {
   ExpectLikeTheApi("conversation", v1::Conversation());
 }
 
+TEST(EraseFromLiveLines, TakesOneMessagesTextAndNothingElse) {
+  v1::Message other = WholeMessage();
+  other.set_id("other");
+  v1::Conversation conversation = WholeConversation();
+  *conversation.mutable_last_message() = WholeMessage();
+  std::string lines;
+  AppendLiveLine(lines, "message", LiveData(WholeMessage()));
+  AppendLiveLine(lines, "message", LiveData(other));
+  AppendLiveLine(lines, "conversation", LiveData(conversation));
+  AppendLiveLine(lines, "message", "{\"id\" no JSON");
+  const std::string erased = EraseFromLiveLines(lines, "id");
+  v1::Message wanted = WholeMessage();
+  wanted.clear_body();
+  wanted.clear_media();
+  wanted.clear_parameters();
+  *conversation.mutable_last_message() = wanted;
+  std::string expected;
+  AppendLiveLine(expected, "message", LiveData(wanted));
+  AppendLiveLine(expected, "message", LiveData(other));
+  AppendLiveLine(expected, "conversation", LiveData(conversation));
+  AppendLiveLine(expected, "message", "{\"id\" no JSON");
+  EXPECT_EQ(erased, expected);
+}
+
 }  // namespace
 }  // namespace parley::gateway::store
