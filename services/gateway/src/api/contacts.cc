@@ -34,6 +34,14 @@ bool NumberIsTaken(pqxx::work& tx, const rpc::CallContext& call, const v1::Conta
               .empty();
 }
 
+// Conversations are locked before contacts, as everywhere.
+void LockConversations(pqxx::work& tx, const rpc::CallContext& call, const v1::Contact& contact) {
+  tx.exec_params(
+      "SELECT FROM conversations WHERE organization_id = $1"
+      " AND (customer_number = $3 OR contact_id = $2) ORDER BY id FOR UPDATE",
+      call.organization_id, contact.id(), contact.phone_number());
+}
+
 // Conversations belong to the contact that has their number; those that changed are published, for
 // their titles show the contact's name.
 absl::Status ClaimConversations(pqxx::work& tx, const rpc::CallContext& call,
@@ -132,6 +140,7 @@ absl::StatusOr<v1::Contact> UpdateContact(Services& services, rpc::CallContext& 
         if (fields.contains("email")) contact.set_email(request.contact().email());
         PARLEY_RETURN_IF_ERROR(CheckContact(contact));
         if (NumberIsTaken(tx, call, contact)) return ContactExists();
+        LockConversations(tx, call, contact);
         tx.exec_params0(
             "UPDATE contacts SET display_name = $3, phone_number = $4, email = $5"
             " WHERE organization_id = $1 AND id = $2",
@@ -148,6 +157,7 @@ absl::StatusOr<Empty> DeleteContact(Services& services, rpc::CallContext& call,
   return Write<Empty>(services, call, request, [&](pqxx::work& tx) -> absl::StatusOr<Empty> {
     PARLEY_ASSIGN_OR_RETURN(v1::Contact contact,
                             store::LoadContact(tx, call.organization_id, request.contact_id()));
+    LockConversations(tx, call, contact);
     tx.exec_params0("DELETE FROM contacts WHERE organization_id = $1 AND id = $2",
                     call.organization_id, contact.id());
     contact.clear_phone_number();  // So that it keeps none.

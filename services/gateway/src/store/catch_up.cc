@@ -107,16 +107,20 @@ int SetPrices(pqxx::work& tx, const std::string& account_sid,
   }
   return static_cast<int>(
       tx.exec_params0(
-            "UPDATE messages m SET price = p.price, price_unit = p.unit"
-            " FROM (SELECT l.organization_id, coalesce(a.message_id, w.id) AS id, w.price, w.unit"
+            // Locked in the order of their ids, as everywhere.
+            "WITH locked AS (SELECT m.organization_id, m.id, p.price, p.unit FROM messages m"
+            " JOIN (SELECT l.organization_id, coalesce(a.message_id, w.id) AS id, w.price, w.unit"
             "  FROM account_links l"
             "  CROSS JOIN unnest($2::uuid[], $3::text[], $4::numeric[], $5::text[])"
             "   w(id, sid, price, unit)"
             "  LEFT JOIN message_attempts a ON a.organization_id = l.organization_id"
             "   AND a.account_sid = $1 AND a.message_sid = w.sid"
             "  WHERE l.account_sid = $1) p"
-            " WHERE m.organization_id = p.organization_id AND m.id = p.id"
-            " AND (m.price IS DISTINCT FROM p.price OR m.price_unit <> p.unit)",
+            " ON m.organization_id = p.organization_id AND m.id = p.id"
+            " WHERE m.price IS DISTINCT FROM p.price OR m.price_unit <> p.unit"
+            " ORDER BY m.id FOR UPDATE OF m)"
+            " UPDATE messages m SET price = l.price, price_unit = l.unit FROM locked l"
+            " WHERE m.organization_id = l.organization_id AND m.id = l.id",
             account_sid, inbound_ids.str(), sids.str(), prices.str(), units.str())
           .affected_rows());
 }

@@ -1,8 +1,8 @@
 // Conversations as Append works with them: found or made, locked in the order of their ids, with
 // what decides about their messages. Internal to store/.
 //
-// Everybody takes contacts, then new conversations, then row locks, each in the order of their
-// keys, so that no two transactions wait for each other.
+// Everybody takes new contacts, then new conversations, then row locks of conversations, then those
+// of contacts, each in the order of their keys, so that no two transactions wait for each other.
 #pragma once
 
 #include <map>

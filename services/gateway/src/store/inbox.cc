@@ -556,10 +556,14 @@ void Appending::UpdateContacts(pqxx::work& tx) {
     names.Add(conversation.new_contact_name);
   }
   if (renamed == 0) return;
+  // Contacts after conversations, in the order of their ids.
   tx.exec_params(
-      "UPDATE contacts k SET display_name = w.name "
-      "FROM unnest($1::uuid[], $2::uuid[], $3::text[]) w(org, id, name) "
-      "WHERE k.organization_id = w.org AND k.id = w.id AND k.display_name = ''",
+      "WITH locked AS (SELECT k.organization_id, k.id, w.name FROM contacts k "
+      "JOIN unnest($1::uuid[], $2::uuid[], $3::text[]) w(org, id, name) "
+      "ON k.organization_id = w.org AND k.id = w.id "
+      "WHERE k.display_name = '' ORDER BY k.id FOR UPDATE OF k) "
+      "UPDATE contacts k SET display_name = l.name FROM locked l "
+      "WHERE k.organization_id = l.organization_id AND k.id = l.id",
       organizations.str(), ids.str(), names.str());
 }
 
