@@ -199,6 +199,8 @@ export interface SendMessageRequest {
   messageId: string
   conversationId: string
   body: string
+  // Absent: at once.
+  sendTime?: string
 }
 
 export interface SimulateInboundMessageRequest {

@@ -21,8 +21,15 @@ export function createOutbox(api: Client, now: () => number = Date.now) {
   const entries = reactive(new Map<string, Entry>())
   const stored = new Set<(message: Message) => void>()
 
-  function write(conversation: Conversation, voice: Voice, body: string): Promise<void> {
+  // `sendTime` is for the business alone.
+  function write(
+    conversation: Conversation,
+    voice: Voice,
+    body: string,
+    sendTime?: string,
+  ): Promise<void> {
     const message = localMessage(conversation, voice, body, now())
+    if (sendTime) message.sendTime = sendTime
     entries.set(message.id, { voice, conversation, message })
     return deliver(message.id)
   }
@@ -51,6 +58,7 @@ export function createOutbox(api: Client, now: () => number = Date.now) {
         messageId: message.id,
         conversationId: conversation.id,
         body: message.body,
+        ...(message.sendTime ? { sendTime: message.sendTime } : {}),
       })
     }
     return api.simulateInbound({

@@ -8,6 +8,7 @@ export interface Problem {
 }
 
 const BY_REASON: Record<string, string> = {
+  RATE_LIMITED: 'Your organization sends too many requests just now. Wait a moment and try again.',
   UNREACHABLE: 'Parley cannot be reached. Check your connection and try again.',
   WRONG_CREDENTIALS: 'The e-mail address or the password is wrong.',
   OPTED_OUT: 'This customer opted out of messages, so it was not sent.',

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { effectScope, ref, type EffectScope } from 'vue'
 import type { Conversation, Message } from '@/api/types'
+import { useCancel } from '@/composables/useCancel'
 import { useConversation } from '@/composables/useConversation'
 import { useConversations } from '@/composables/useConversations'
 import { useMessages } from '@/composables/useMessages'
@@ -372,6 +373,27 @@ describe('outbox', () => {
     expect(timeline.messages.value).toHaveLength(1)
     expect(timeline.messages.value[0]?.local).toBeUndefined()
     expect(services.outbox.of('c1')).toEqual([])
+  })
+
+  it('says when a message is to go out, and that it is not to', async () => {
+    await open()
+    const sendTime = '2026-12-24T17:00:00.000Z'
+    const sending = services.outbox.write(conversation(), 'agent', 'Merry', sendTime)
+    const request = await server.next()
+    expect(request.body).toMatchObject({ body: 'Merry', sendTime })
+    request.answer(message({ id: 'm7', status: 'STATUS_SCHEDULED', sendTime }))
+    await sending
+
+    const { busy, problem, cancel } = run(() => useCancel(() => 'm7', services))
+    const first = cancel()
+    void cancel() // One is enough.
+    const canceling = await server.next()
+    expect(canceling.route).toBe('POST /v1/messages/m7:cancel')
+    expect(busy.value).toBe(true)
+    canceling.answer({ error: { message: 'it is sent already', details: [] } }, 400)
+    await first
+    expect(problem.value).toBe('It is sent already.')
+    expect(busy.value).toBe(false)
   })
 
   it('tries again with the same id', async () => {

@@ -19,6 +19,7 @@ describe('problemOf', () => {
     [named(401, 'WRONG_CREDENTIALS'), /password is wrong/, false],
     [named(400, 'OPTED_OUT'), /opted out/, false],
     [named(429, ''), /Wait a moment/, true],
+    [named(429, 'RATE_LIMITED'), /Your organization sends too many/, true],
     [named(503, ''), /problem just now/, true],
     [errorOf(502, '<html>'), /problem just now/, true],
     [named(400, 'SOMETHING_NEW'), /^In short\.$/, false],
