@@ -13,6 +13,7 @@
 
 #include "libs/base/status.h"
 #include "libs/base/text.h"
+#include "libs/rpc/retry_delay.h"
 #include "libs/telemetry/log.h"
 
 namespace parley::rpc {
@@ -27,6 +28,12 @@ grpc::Status ToGrpc(const absl::Status& status) {
   info.set_reason(ErrorReason(status));
   info.set_domain("parley");
   details.add_details()->PackFrom(info);
+  if (const auto delay = RetryDelay(status)) {
+    google::rpc::RetryInfo retry;
+    retry.mutable_retry_delay()->set_seconds(delay->count() / 1000);
+    retry.mutable_retry_delay()->set_nanos(static_cast<int>(delay->count() % 1000) * 1'000'000);
+    details.add_details()->PackFrom(retry);
+  }
   return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message()),
           details.SerializeAsString()};
 }

@@ -371,6 +371,8 @@ void AddCorsHeaders(const httplib::Request& request, httplib::Response& response
   response.set_header("Access-Control-Allow-Origin", origin);
   response.set_header("Access-Control-Allow-Credentials", "true");
   response.set_header("Vary", "Origin");
+  response.set_header("Access-Control-Expose-Headers",
+                      "Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset");
   if (request.method == "OPTIONS") {
     response.set_header("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE");
     response.set_header("Access-Control-Allow-Headers",

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "adapters/redis_api_limit.h"
 #include "adapters/twilio_accounts.h"
 #include "adapters/twilio_message_lists.h"
 #include "api/server.h"
@@ -53,6 +54,13 @@ postgres::PoolOptions PoolFor(const Config& config, const char* role, int connec
           .connections_max = connections};
 }
 
+std::unique_ptr<api::ApiLimit> LimitOf(const Config& config) {
+  if (config.api_rate == 0) return nullptr;
+  return std::make_unique<RedisApiLimit>(
+      RateLimit{.per_second = static_cast<double>(config.api_rate), .burst = config.api_burst},
+      config.redis_url, SystemClock());
+}
+
 // What API requests work with, in the order of need.
 struct ApiParts {
   ApiParts(const Config& config, crypto::KeyRing master, crypto::KeyRing directory,
@@ -62,6 +70,7 @@ struct ApiParts {
         twilio(std::move(twilio_accounts)),
         database(PoolFor(config, "gateway_api", config.database_connections)),
         worker(PoolFor(config, "gateway_worker", kWorkerConnections)),
+        api_limit(LimitOf(config)),
         services{.database = database,
                  .worker = worker,
                  .master_keys = master_keys,
@@ -93,6 +102,7 @@ struct ApiParts {
   postgres::Pool database;
   postgres::Pool worker;
   LoginThrottle login_throttle;
+  const std::unique_ptr<api::ApiLimit> api_limit;
   api::Services services;
   Authenticator authenticator{worker};
 };
@@ -253,7 +263,8 @@ absl::Status Serve(const Config& config, const std::set<Role>& roles) {
                            .grpc_port = config.grpc_port,
                            .http_connections = config.http_connections,
                            .allowed_origins = config.AllowedOrigins(),
-                           .web_root = config.web_root},
+                           .web_root = config.web_root,
+                           .api_limit = parts->api_limit.get()},
         parts->services, parts->authenticator);
   }
   if (roles.contains(Role::kLive)) live = std::make_unique<LiveRole>(config, *parts);

@@ -32,6 +32,8 @@ struct Config {
   std::string directory_key_file;
   std::string web_root = "web/dist";
   int http_connections = 64;
+  int api_rate = 200;
+  int api_burst = 1'000;
   int live_connections = 10'000;
   std::string allowed_origins;
   std::chrono::seconds session_valid{30 * 24 * 3600};
@@ -88,6 +90,13 @@ struct Config {
     v.Field("PARLEY_WEB_ROOT", web_root, "folder of the built page");
     v.Field("PARLEY_HTTP_CONNECTIONS", http_connections,
             "open HTTP connections served at once, a thread each", {4, 4'096});
+    v.Field(
+        "PARLEY_API_RATE", api_rate,
+        "API requests a second that each organization may make, over HTTP and gRPC together; 0: "
+        "no limit",
+        {0, 1'000'000});
+    v.Field("PARLEY_API_BURST", api_burst, "and how many of them at once after a pause",
+            {1, 1'000'000});
     v.Field("PARLEY_LIVE_CONNECTIONS", live_connections, "open live connections at once",
             {1, 1'000'000});
     v.Field("PARLEY_ALLOWED_ORIGINS", allowed_origins,

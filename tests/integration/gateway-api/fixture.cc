@@ -124,10 +124,11 @@ Answer Gateway::Grpc(const std::string& method, const json& request, const std::
   return Grpc(method, *message, token, metadata);
 }
 
-Answer Gateway::Grpc(const std::string& method, const rpc::Message& request,
-                     const std::string& token, const std::map<std::string, std::string>& metadata) {
-  const rpc::Method& described = server_->methods().methods().find(method)->second;
-  auto channel = grpc::CreateChannel("127.0.0.1:" + std::to_string(server_->grpc_port()),
+Answer Gateway::Grpc(const api::Server& server, const std::string& method,
+                     const rpc::Message& request, const std::string& token,
+                     const std::map<std::string, std::string>& metadata) {
+  const rpc::Method& described = server.methods().methods().find(method)->second;
+  auto channel = grpc::CreateChannel("127.0.0.1:" + std::to_string(server.grpc_port()),
                                      grpc::InsecureChannelCredentials());
   grpc::GenericStub stub(channel);
   grpc::ClientContext context;
@@ -149,12 +150,21 @@ Answer Gateway::Grpc(const std::string& method, const rpc::Message& request,
 
   Answer answer;
   answer.code = absl::StatusCodeToString(static_cast<absl::StatusCode>(status.error_code()));
+  for (const auto& [name, value] : context.GetServerTrailingMetadata()) {
+    answer.headers.emplace(std::string(name.data(), name.size()),
+                           std::string(value.data(), value.size()));
+  }
   if (!status.ok()) {
     google::rpc::Status details;
     google::rpc::ErrorInfo info;
     details.ParseFromString(status.error_details());
     if (details.details_size() > 0 && details.details(0).UnpackTo(&info)) {
       answer.reason = info.reason();
+    }
+    google::rpc::RetryInfo retry;
+    if (details.details_size() > 1 && details.details(1).UnpackTo(&retry)) {
+      answer.retry_seconds = static_cast<double>(retry.retry_delay().seconds()) +
+                             static_cast<double>(retry.retry_delay().nanos()) / 1e9;
     }
     return answer;
   }

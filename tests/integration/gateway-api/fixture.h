@@ -24,7 +24,8 @@ struct Answer {
   std::string code;
   std::string reason;
   json body;
-  httplib::Headers headers;
+  httplib::Headers headers;  // Of gRPC, the trailing metadata.
+  double retry_seconds = 0;  // Of gRPC, in RetryInfo.
 };
 
 // A made-up SID: "AC" and 32 times `digit`.
@@ -62,7 +63,12 @@ class Gateway {
               const std::map<std::string, std::string>& metadata = {});
   // For what JSON cannot say.
   Answer Grpc(const std::string& method, const rpc::Message& request, const std::string& token,
-              const std::map<std::string, std::string>& metadata = {});
+              const std::map<std::string, std::string>& metadata = {}) {
+    return Grpc(*server_, method, request, token, metadata);
+  }
+  static Answer Grpc(const api::Server& server, const std::string& method,
+                     const rpc::Message& request, const std::string& token,
+                     const std::map<std::string, std::string>& metadata = {});
 
   // A new organization with an owner, an API key, an account and a channel for SMS and WhatsApp.
   Tenant NewTenant();

@@ -153,9 +153,10 @@ void AddMethods(rpc::MethodTable& table, Services& services) {
   add("QuarantineService.DeleteQuarantinedWebhook", Access::kAdmin, DeleteQuarantinedWebhook);
 }
 
-void AddInterceptors(rpc::MethodTable& table, const Clock& clock) {
+void AddInterceptors(rpc::MethodTable& table, const Clock& clock, ApiLimit* limit) {
   table.AddInterceptor([&clock](rpc::CallContext& call, const rpc::Message&,
                                 const rpc::Next& next) { return Observe(clock, call, next); });
+  if (limit != nullptr) AddLimit(table, *limit);
 }
 
 }  // namespace parley::gateway::api

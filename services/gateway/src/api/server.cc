@@ -16,6 +16,7 @@ Server::Server(ServerOptions options, Services& services, const Authenticator& a
       transcoder_(FillTable(services), {.allowed_origins = options_.allowed_origins}),
       compat_(services, authenticate_,
               {.allowed_origins = options_.allowed_origins,
+               .api_limit = options_.api_limit,
                .health = {{"database", [&services] { return services.worker.Ping(); }}}}),
       site_(options_.web_root),
       http_({.name = "http",
@@ -39,7 +40,7 @@ void Server::Stop() {
 
 const rpc::MethodTable& Server::FillTable(Services& services) {
   table_.SetAuthenticate(authenticate_);
-  AddInterceptors(table_, services.clock);
+  AddInterceptors(table_, services.clock, options_.api_limit);
   AddMethods(table_, services);
   return table_;
 }

@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "api/janitor.h"
+#include "api/limits.h"
 #include "api/services.h"
 #include "api/static_site.h"
 #include "auth/authenticator.h"
@@ -24,6 +25,7 @@ struct ServerOptions {
   int http_connections = 64;
   std::vector<std::string> allowed_origins;
   std::string web_root;
+  ApiLimit* api_limit = nullptr;  // Outlives the server; none: no limit.
 };
 
 class Server {

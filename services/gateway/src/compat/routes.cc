@@ -69,7 +69,7 @@ struct Routes::Answer {
 Routes::Routes(api::Services& services, rpc::Authenticate authenticate, RoutesOptions options)
     : services_(services), options_(std::move(options)) {
   table_.SetAuthenticate(std::move(authenticate));
-  api::AddInterceptors(table_, services.clock);
+  api::AddInterceptors(table_, services.clock, options_.api_limit);
   api::AddMethods(table_, services);
   // The one method that does more here: a message without a recipient is kept and shown.
   table_.Add<v1::SendMessageRequest, v1::Message>(

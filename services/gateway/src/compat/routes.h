@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/limits.h"
 #include "api/services.h"
 #include "libs/http/admin.h"
 #include "libs/rpc/method_table.h"
@@ -19,6 +20,7 @@ namespace parley::gateway::compat {
 struct RoutesOptions {
   std::size_t body_bytes_max = 1 << 20;
   std::vector<std::string> allowed_origins;
+  api::ApiLimit* api_limit = nullptr;    // Outlives the routes; none: no limit.
   std::vector<http::ReadyCheck> health;  // For GET /api/health.
 };
 
