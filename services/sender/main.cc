@@ -116,6 +116,13 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   lease_options.statement_max = milliseconds(2'000);
   postgres::Pool lease_pool(lease_options);
   PostgresStore store(pool);
+  // The pump must not stand still for long while it holds leases.
+  postgres::PoolOptions pump_options = DatabaseOptions(config);
+  pump_options.application_name = "sender-pump";
+  pump_options.connections_max = 1;
+  pump_options.statement_max = milliseconds(2'000);
+  postgres::Pool pump_pool(pump_options);
+  PostgresStore pump_store(pump_pool);
   PostgresLeases lease_store(lease_pool);
   PARLEY_ASSIGN_OR_RETURN(const auto timer, KernelTimer::Create());
   PARLEY_ASSIGN_OR_RETURN(auto producer, kafka::Producer::Create({.brokers = config.kafka_brokers,
@@ -144,7 +151,7 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   Publisher publisher(store, results, {});
   Settler settler(store, publisher,
                   [&](std::vector<Settled> settled) { pump_to_tell->Tell(std::move(settled)); });
-  Pump pump(store, directory, settler, publisher,
+  Pump pump(pump_store, directory, settler, publisher,
             [&] { return consent.Allowed(std::chrono::steady_clock::now()); },
             {.replica = replica, .send_timeout = config.send_timeout});
   pump_to_tell = &pump;

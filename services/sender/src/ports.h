@@ -98,8 +98,9 @@ class QueueStore {
   virtual absl::StatusOr<std::vector<Change>> SweepCanceledCampaigns(int rows_max) = 0;
   // Lets rows of running campaigns go again and notifies their lanes' owners; the number of rows.
   virtual absl::StatusOr<int> SweepResumedCampaigns(int rows_max) = 0;
-  // Deletes what was settled 30 days ago; the number of rows.
-  virtual absl::StatusOr<int> Prune(int rows_max) = 0;
+  // Deletes what was settled and could not be sent any more 30 days ago, out of the next piece of
+  // the table; the number of rows.
+  virtual absl::StatusOr<int> Prune() = 0;
   virtual absl::StatusOr<std::int64_t> CountUnconfirmed() = 0;
 
   // Changes that were not published for `age`.

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "adapters/postgres_store.h"
 #include "libs/base/id.h"
 #include "tests/integration/sender/fixture.h"
@@ -142,6 +144,54 @@ TEST_F(StoreTest, OutcomesThatACrashLeftUnpublishedAreFoundAgain) {
   for (const Change& change : *rows) EXPECT_NE(change.key, entries[0].head.key);
   ASSERT_TRUE(store_.ForgetPublications({&settled->publication, 1}).ok());
   EXPECT_THAT(of_ours(0ms), IsEmpty());
+}
+
+TEST_F(StoreTest, WhatMayStillBeJournalledIsSettledBehindIt) {
+  const std::int64_t lane = FillLane(1);
+  const std::string where = " WHERE lane_id = " + std::to_string(lane);
+  SettleEntry entry;
+  entry.journal = 5;
+  entry.in_doubt = true;
+  entry.settlement.state = State::kQueued;
+  ASSERT_TRUE(pool_
+                  .Transact([&](pqxx::work& tx) {
+                    const pqxx::row row = tx.exec1("SELECT message_id FROM deliveries" + where);
+                    entry.head.key = {organization_id_, row[0].as<std::string>(), 0};
+                    return absl::OkStatus();
+                  })
+                  .ok());
+  pqxx::connection journal(DatabaseUrl());
+  pqxx::work tx(journal);
+  tx.exec("UPDATE sender.deliveries SET state = 'sending', attempt = 1, journal = 5" + where);
+  absl::StatusOr<SettledBatch> settled = absl::InternalError("not run");
+  std::jthread settling([&] { settled = store_.Settle({&entry, 1}); });
+  EXPECT_TRUE(Eventually([&] {
+    return tx.exec1(
+                 "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
+                 "AND application_name = 'store-test'")[0]
+               .as<int>() == 1;
+  }));
+  tx.commit();
+  settling.join();
+  ASSERT_TRUE(settled.ok()) << settled.status();
+  EXPECT_TRUE(settled->results[0].applied);
+  EXPECT_EQ(Number("SELECT count(*) FROM deliveries" + where + " AND state = 'queued'"), 1);
+  Do("DELETE FROM deliveries" + where);
+}
+
+TEST_F(StoreTest, OldSettledRowsGoPieceByPiece) {
+  const std::int64_t lane = FillLane(3);
+  const std::string where = " WHERE lane_id = " + std::to_string(lane);
+  Do("UPDATE deliveries SET state = 'sent', not_after = now() - interval '31 days'" + where +
+     " AND ord = (SELECT min(ord) FROM deliveries" + where + ")");
+  Do("UPDATE deliveries SET not_after = now() - interval '31 days'" + where +
+     " AND ord = (SELECT max(ord) FROM deliveries" + where + ")");
+  EXPECT_TRUE(Eventually([&] {
+    EXPECT_TRUE(store_.Prune().ok());
+    return Number("SELECT count(*) FROM deliveries" + where) == 2;
+  }));
+  EXPECT_EQ(Number("SELECT count(*) FROM deliveries" + where + " AND state = 'queued'"), 2);
+  Do("DELETE FROM deliveries" + where);
 }
 
 }  // namespace

@@ -43,6 +43,8 @@ std::vector<Change> ToChanges(const pqxx::result& rows) {
 // to read the index of all queued rows instead.
 constexpr char kQueuedState[] = "queued";
 constexpr char kSendingState[] = "sending";
+// Of the table, that are looked through for what is old: at one call a minute some 20 GiB a day.
+constexpr std::int64_t kPrunePages = 2'000;
 
 // What the gate looks at, and what a request needs, for a list of heads in order.
 constexpr char kFactsSql[] =
@@ -385,12 +387,14 @@ absl::StatusOr<SettledBatch> PostgresStore::Settle(std::span<const SettleEntry> 
   Array blocked_accounts, blocked_senders, blocked_customers;
   KeyArrays blocked_keys;
   bool any_blocked = false;
+  bool any_in_doubt = false;
   for (const std::size_t nr : order) {
     const SettleEntry& entry = entries[nr];
     const Settlement& settlement = entry.settlement;
     keys.Add(entry.head.key);
     numbers.Add(static_cast<std::int64_t>(nr));
     journals.Add(entry.journal);
+    any_in_doubt = any_in_doubt || entry.in_doubt;
     states.Add(StateName(settlement.state));
     sids.Add(settlement.message_sid);
     segments.Add(settlement.segments);
@@ -410,6 +414,15 @@ absl::StatusOr<SettledBatch> PostgresStore::Settle(std::span<const SettleEntry> 
   }
   PARLEY_RETURN_IF_ERROR(pool_.Transact([&](pqxx::work& tx) {
     settled.results.assign(entries.size(), {});
+    if (any_in_doubt) {
+      // Whoever still commits the journal holds these rows; an update would look at what was before
+      // and pass over them.
+      Run(tx, "settle_wait",
+          "SELECT 1 FROM unnest($1::uuid[], $2::uuid[], $3::int[]) b(org, msg, gen) "
+          "JOIN deliveries d ON d.organization_id = b.org AND d.message_id = b.msg "
+          "AND d.generation = b.gen FOR UPDATE OF d",
+          keys.organizations.str(), keys.messages.str(), keys.generations.str());
+    }
     // One note for all that it says is cheaper than a mark on each row; a row counts as published
     // as long as nobody reads the note.
     const pqxx::result rows = Run(
@@ -547,17 +560,17 @@ absl::StatusOr<int> PostgresStore::SweepResumedCampaigns(int rows_max) {
   });
 }
 
-absl::StatusOr<int> PostgresStore::Prune(int rows_max) {
+absl::StatusOr<int> PostgresStore::Prune() {
   return pool_.Read<int>([&](pqxx::work& tx) -> absl::StatusOr<int> {
-    // The BRIN index finds them only as a bitmap.
-    tx.exec("SET LOCAL enable_bitmapscan = on");
+    // A piece of the table after the other: an index for this alone would cost each send.
+    const std::int64_t pages = Number(tx.exec1("SELECT pg_relation_size('deliveries') / 8192")[0]);
+    const std::int64_t first = prune_page_ < pages ? prune_page_.load() : 0;
+    prune_page_ = first + kPrunePages;
     const pqxx::result settled = tx.exec_params(
-        "DELETE FROM deliveries d USING (SELECT organization_id, message_id, generation "
-        "FROM deliveries WHERE not_after < now() - interval '30 days' "
-        "AND state IN ('sent', 'failed', 'canceled', 'expired', 'unconfirmed') LIMIT $1) f "
-        "WHERE d.organization_id = f.organization_id AND d.message_id = f.message_id "
-        "AND d.generation = f.generation",
-        rows_max);
+        "DELETE FROM deliveries WHERE ctid >= $1::tid AND ctid < $2::tid "
+        "AND not_after < now() - interval '30 days' "
+        "AND state IN ('sent', 'failed', 'canceled', 'expired', 'unconfirmed')",
+        "(" + std::to_string(first) + ",0)", "(" + std::to_string(first + kPrunePages) + ",0)");
     // A journal that saw the old state has long ended after a minute.
     tx.exec(
         "UPDATE campaigns k SET pending = false WHERE k.pending "
@@ -593,9 +606,14 @@ absl::StatusOr<std::vector<Change>> PostgresStore::Unpublished(milliseconds age,
 absl::Status PostgresStore::MarkPublished(std::span<const Change> changes) {
   KeyArrays keys;
   Array versions;
+  std::map<DeliveryKey, std::int64_t> newest;  // In order of keys, as others lock them.
   for (const Change& change : changes) {
-    keys.Add(change.key);
-    versions.Add(change.version);
+    std::int64_t& version = newest[change.key];
+    version = std::max(version, change.version);
+  }
+  for (const auto& [key, version] : newest) {
+    keys.Add(key);
+    versions.Add(version);
   }
   return pool_.Transact([&](pqxx::work& tx) {
     Run(tx, "mark_published",

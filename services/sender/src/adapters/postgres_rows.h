@@ -34,11 +34,12 @@ inline DeliveryKey Key(const pqxx::row& row) {
   return {Text(row[0]), Text(row[1]), static_cast<int>(Number(row[2]))};
 }
 
-// Microseconds since 1970 of a column.
-#define PARLEY_MICROS(column) "(extract(epoch FROM " column ") * 1000000)::bigint"
+// Microseconds since 1970 of a column. A double holds them exactly; extract() would make a numeric,
+// which is slow.
+#define PARLEY_MICROS(column) "(date_part('epoch', " column ") * 1000000)::bigint"
 // Microseconds from now until a column's time.
 #define PARLEY_MICROS_UNTIL(column) \
-  "(extract(epoch FROM " column " - clock_timestamp()) * 1000000)::bigint"
+  "(date_part('epoch', " column " - clock_timestamp()) * 1000000)::bigint"
 
 // The columns that ToChange reads; `d` is the delivery. The account comes from a scalar query, not
 // a join: an update that joins lanes may be planned from the lanes, through every waiting row.

@@ -2,6 +2,7 @@
 // and the cache of lanes.
 #pragma once
 
+#include <atomic>
 #include <mutex>
 #include <string>
 #include <unordered_map>
@@ -40,7 +41,7 @@ class PostgresStore final : public CommandStore,
   absl::StatusOr<std::vector<Change>> SweepExpired(int rows_max) override;
   absl::StatusOr<std::vector<Change>> SweepCanceledCampaigns(int rows_max) override;
   absl::StatusOr<int> SweepResumedCampaigns(int rows_max) override;
-  absl::StatusOr<int> Prune(int rows_max) override;
+  absl::StatusOr<int> Prune() override;
   absl::StatusOr<std::int64_t> CountUnconfirmed() override;
   absl::StatusOr<std::vector<Change>> Unpublished(std::chrono::milliseconds age,
                                                   int rows_max) override;
@@ -66,6 +67,7 @@ class PostgresStore final : public CommandStore,
                            const ShardSet& owned, CommandResult& result);
 
   postgres::Pool& pool_;
+  std::atomic<std::int64_t> prune_page_{0};  // Where the next Prune begins.
   mutable std::mutex mutex_;
   std::unordered_map<std::string, Lane> lanes_;  // By account, medium and number.
 };

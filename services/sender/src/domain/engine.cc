@@ -171,6 +171,7 @@ Journaled Engine::Finish(const JournalRequest& request,
       job.journal = request.token;
       job.lane = *scheduler_.FindLane(entry.head.lane_id);
       journaled.abandoned.push_back(Abandoned(job));
+      journaled.abandoned.back().in_doubt = true;
     }
     return journaled;
   }

@@ -65,6 +65,7 @@ struct JournalResult {
 struct SettleEntry {
   Head head;
   std::int64_t journal = 0;
+  bool in_doubt = false;  // The journal's commit may still happen.
   Settlement settlement;
   // The pair to block with settlement.block_pair.
   std::string account_sid;

@@ -13,6 +13,8 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr std::chrono::microseconds kCollect{500};  // For more free workers, when all are busy.
+// More are read from the table when their turn comes: while the store hangs, memory does not grow.
+constexpr std::size_t kOfferedMax = 10'000;
 
 std::int64_t NewToken() {
   thread_local std::mt19937_64 random{std::random_device{}()};
@@ -57,8 +59,11 @@ void Pump::Offer(std::vector<StoredHead> heads) {
   {
     const std::lock_guard lock(mutex_);
     for (StoredHead& head : heads) {
-      if (owned_.test(static_cast<std::size_t>(head.lane.shard))) {
+      if (!owned_.test(static_cast<std::size_t>(head.lane.shard))) continue;
+      if (mail_.offered.size() < kOfferedMax) {
         mail_.offered.push_back(std::move(head));
+      } else {
+        mail_.poked.insert(head.lane.id);
       }
     }
   }

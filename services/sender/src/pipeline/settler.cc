@@ -15,6 +15,9 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::size_t kBatchMax = 500;
+// A few outcomes wait this long for more: a transaction costs as much as a dozen of its rows.
+constexpr std::size_t kBatchFew = 48;
+constexpr milliseconds kGather{2};
 constexpr milliseconds kRetryMin{50};
 constexpr milliseconds kRetryMax{1'000};
 constexpr milliseconds kDrainMax{5'000};
@@ -64,11 +67,13 @@ void LogOutcome(const SettleEntry& entry, const Change& change) {
 }  // namespace
 
 void Settler::Push(SettleEntry entry) {
+  bool worth_a_look = false;
   {
     const std::lock_guard lock(mutex_);
     entries_.push_back(std::move(entry));
+    worth_a_look = entries_.size() == 1 || entries_.size() == kBatchFew;
   }
-  changed_.notify_one();
+  if (worth_a_look) changed_.notify_one();
 }
 
 std::size_t Settler::pending() const {
@@ -83,6 +88,9 @@ void Settler::Run(std::stop_token stop) {
       std::unique_lock lock(mutex_);
       changed_.wait(lock, stop, [&] { return !entries_.empty(); });
       if (entries_.empty()) return;
+      if (entries_.size() > 1 && entries_.size() < kBatchFew && !stop.stop_requested()) {
+        changed_.wait_for(lock, stop, kGather, [&] { return entries_.size() >= kBatchFew; });
+      }
       const std::size_t count = std::min(entries_.size(), kBatchMax);
       const auto end = entries_.begin() + static_cast<std::ptrdiff_t>(count);
       batch.assign(std::make_move_iterator(entries_.begin()), std::make_move_iterator(end));

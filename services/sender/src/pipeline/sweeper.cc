@@ -26,7 +26,7 @@ void Sweeper::Run(std::stop_token stop) {
     }
     if (steady_clock::now() >= prune_at) {
       prune_at = steady_clock::now() + options_.prune_interval;
-      const auto pruned = store_.Prune(options_.rows_max * 10);
+      const auto pruned = store_.Prune();
       if (!pruned.ok()) telemetry::Warning("prune_failed", pruned.status());
       const auto count = store_.CountUnconfirmed();
       if (count.ok()) unconfirmed.Set(static_cast<double>(*count));

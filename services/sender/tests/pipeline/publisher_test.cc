@@ -37,7 +37,7 @@ class FakeStore final : public QueueStore {
   absl::StatusOr<std::vector<Change>> SweepExpired(int) override { return Unused(); }
   absl::StatusOr<std::vector<Change>> SweepCanceledCampaigns(int) override { return Unused(); }
   absl::StatusOr<int> SweepResumedCampaigns(int) override { return Unused(); }
-  absl::StatusOr<int> Prune(int) override { return Unused(); }
+  absl::StatusOr<int> Prune() override { return Unused(); }
   absl::StatusOr<std::int64_t> CountUnconfirmed() override { return Unused(); }
 
   absl::StatusOr<std::vector<Change>> Unpublished(std::chrono::milliseconds, int) override {
