@@ -203,8 +203,10 @@ void Engine::Hand(const JournalEntry& entry, JournalResult& result, bool late, S
   if (result.change) journaled.changes.push_back(*std::move(result.change));
   if (result.verdict != Verdict::kSend || late) limiter->GiveUp(head.segments);
   switch (result.verdict) {
-    case Verdict::kNotOurs:
     case Verdict::kLater:
+      scheduler_.Park(head.ord, now + kBusyDelay, now);
+      return;
+    case Verdict::kNotOurs:
       scheduler_.Finish(head.ord, now);
       scheduler_.MarkMoreAt(head.lane_id, now + kBusyDelay);
       return;

@@ -33,8 +33,8 @@ enum class Verdict {
   kEnd,      // Never: `state` and `reason` say why.
 };
 
-// Stored with the row, so that what waits for another message of its conversation makes room in
-// memory for that one.
+// Stored with the first waiting row of the conversation, so that it makes room in memory for the
+// one that it waits for; what is behind it is parked in memory only (Scheduler::Park).
 inline constexpr std::chrono::milliseconds kBusyDelay{1'000};
 
 struct Judgement {

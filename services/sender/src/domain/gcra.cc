@@ -1,5 +1,6 @@
 #include "domain/gcra.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace parley::sender {
@@ -8,7 +9,9 @@ using std::chrono::microseconds;
 
 microseconds Gcra::Take(SteadyTime now, int cost) {
   if (now < next_) return std::chrono::ceil<microseconds>(next_ - now);
-  next_ = now + interval_ * cost;
+  const bool missed = now >= next_ + interval_;  // Was idle: the next slots count from now.
+  const SteadyTime from = missed ? now : std::max(next_, now - std::min(interval_, kLateMax));
+  next_ = from + interval_ * cost;
   return microseconds(0);
 }
 

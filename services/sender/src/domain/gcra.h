@@ -1,6 +1,7 @@
 // The generic cell rate algorithm with a burst of one: after a message of n segments the number is
-// busy for n intervals. Missed slots are not caught up, so no window of time ever holds more than
-// the rate allows. Pure; not thread-safe.
+// busy for n intervals. Missed slots are not caught up; but one that is taken a little late, as
+// every sleep ends a little late, does not move those behind it. So a second never holds more than
+// the rate and one message. Pure; not thread-safe.
 #pragma once
 
 #include <chrono>
@@ -11,6 +12,9 @@ namespace parley::sender {
 
 class Gcra {
  public:
+  // What a slot may be late without moving the next; never more than an interval.
+  static constexpr std::chrono::microseconds kLateMax{5'000};
+
   // `interval` is one segment's; zero means no limit. Nothing is allowed before `first`.
   explicit Gcra(std::chrono::microseconds interval, SteadyTime first = SteadyTime::min())
       : interval_(interval), next_(first) {}

@@ -2,70 +2,9 @@
 
 #include <algorithm>
 
+#include "domain/scheduler_state.h"
+
 namespace parley::sender {
-
-// Reads of the table for one lane and priority.
-struct Scheduler::Feed {
-  std::int64_t nr = 0;
-  LaneState* lane = nullptr;
-  Priority priority = Priority::kInteractive;
-  std::size_t count = 0;  // Heads in memory that are not in flight.
-  bool more = false;      // The table may have others.
-  bool loading = false;
-  SteadyTime reload_at = SteadyTime::max();
-};
-
-// What one organization sends over one lane with one priority.
-struct Scheduler::Queue {
-  enum class Where { kNowhere, kReady, kTimed, kBlocked };
-  std::int64_t nr = 0;
-  LaneState* lane = nullptr;
-  Organization* organization = nullptr;
-  Priority priority = Priority::kInteractive;
-  std::map<std::pair<SteadyTime, std::int64_t>, Entry*> heads;  // By due, then arrival.
-  Where where = Where::kNowhere;
-  SteadyTime timer;
-};
-
-// What the requests of one account share.
-struct Scheduler::Account {
-  SteadyTime paused_until = SteadyTime::min();
-  int limit = 0;  // 0: none.
-  int in_flight = 0;
-  std::map<std::int64_t, Queue*> blocked;  // By the limit.
-  bool IsFull() const { return limit > 0 && in_flight >= limit; }
-};
-
-struct Scheduler::LaneState {
-  Lane lane;
-  Account* account = nullptr;
-  std::shared_ptr<Limiter> limiter;
-  bool open = true;
-  SteadyTime paused_until = SteadyTime::min();
-  Feed feeds[kPriorities];
-  std::map<std::pair<std::string, Priority>, std::unique_ptr<Queue>> queues;
-};
-
-struct Scheduler::Entry {
-  enum class Where { kQueued, kBehind, kInFlight };
-  Head head;
-  Account* account = nullptr;
-  LaneState* lane = nullptr;  // Null once its shard was removed.
-  Where where = Where::kBehind;
-  SteadyTime queued_due;     // Its key in the queue.
-  std::string conversation;  // Key in conversations_; empty: in none.
-};
-
-struct Scheduler::Conversation {
-  std::map<std::pair<std::int64_t, std::int64_t>, Entry*> members;  // By seq, then arrival.
-  Entry* in_flight = nullptr;
-  Entry* queued = nullptr;
-};
-
-struct Scheduler::Organization {
-  std::deque<Queue*> ready[kPriorities];
-  bool in_ring = false;
-};
 
 Scheduler::Scheduler(const Options& options) : options_(options), lookahead_(options.lookahead) {}
 Scheduler::~Scheduler() = default;
@@ -85,7 +24,8 @@ void Scheduler::AddLane(const Lane& lane, std::shared_ptr<Limiter> limiter, bool
     state->feeds[i].lane = state.get();
     state->feeds[i].priority = static_cast<Priority>(i + 1);
   }
-  lanes_.try_emplace(lane.id, std::move(state));
+  LaneState& added = *lanes_.try_emplace(lane.id, std::move(state)).first->second;
+  added.shut = !open;  // Its account may be paused, too: that shows when it is loaded.
 }
 
 const Lane* Scheduler::FindLane(std::int64_t lane_id) const {
@@ -105,28 +45,18 @@ std::vector<std::int64_t> Scheduler::LaneIds() const {
 }
 
 void Scheduler::RemoveShard(int shard, SteadyTime now) {
-  std::set<std::string> shortened;  // Conversations that go on over other lanes.
-  for (auto at = entries_.begin(); at != entries_.end();) {
-    Entry& entry = *at->second;
-    const bool removed = entry.lane != nullptr && entry.lane->lane.shard == shard;
-    if (removed && entry.where == Entry::Where::kInFlight) entry.lane = nullptr;
-    if (!removed || entry.where == Entry::Where::kInFlight) {
-      ++at;
-      continue;
+  for (auto& [ord, entry] : entries_) {
+    if (entry->where == Entry::Where::kInFlight && entry->lane != nullptr &&
+        entry->lane->lane.shard == shard) {
+      entry->lane = nullptr;
     }
-    if (!entry.conversation.empty()) {
-      const auto found = conversations_.find(entry.conversation);
-      Conversation& conversation = found->second;
-      conversation.members.erase({entry.head.conversation_seq, entry.head.ord});
-      if (conversation.queued == &entry) conversation.queued = nullptr;
-      if (conversation.members.empty()) {
-        conversations_.erase(found);
-      } else {
-        shortened.insert(entry.conversation);
-      }
-    }
-    at = entries_.erase(at);
   }
+  // Conversations that go on over other lanes do so once these lanes are gone.
+  const std::set<std::string> shortened = Drop(
+      [shard](const Entry& entry) {
+        return entry.lane != nullptr && entry.lane->lane.shard == shard;
+      },
+      now);
   for (auto at = lanes_.begin(); at != lanes_.end();) {
     if (at->second->lane.shard != shard) {
       ++at;
@@ -134,7 +64,7 @@ void Scheduler::RemoveShard(int shard, SteadyTime now) {
     }
     for (auto& [key, queue] : at->second->queues) Unplace(*queue);
     for (Feed& feed : at->second->feeds) {
-      needy_.erase(feed.nr);
+      SetMore(feed, false);
       reloads_.erase({feed.reload_at, feed.nr});
     }
     at = lanes_.erase(at);
@@ -147,6 +77,7 @@ void Scheduler::SetOpen(std::int64_t lane_id, bool open, SteadyTime now) {
   if (found == lanes_.end() || found->second->open == open) return;
   found->second->open = open;
   PlaceAll(*found->second, now);
+  ShutOrOpen(*found->second, now);
 }
 
 void Scheduler::PauseLane(std::int64_t lane_id, SteadyTime until, SteadyTime now) {
@@ -154,14 +85,30 @@ void Scheduler::PauseLane(std::int64_t lane_id, SteadyTime until, SteadyTime now
   if (found == lanes_.end()) return;
   found->second->paused_until = std::max(found->second->paused_until, until);
   PlaceAll(*found->second, now);
+  ShutOrOpen(*found->second, now);
 }
 
 void Scheduler::PauseAccount(const std::string& account_sid, SteadyTime until, SteadyTime now) {
   const auto found = accounts_.find(account_sid);
   if (found == accounts_.end() || found->second->paused_until >= until) return;
   found->second->paused_until = until;
+  PlaceAccount(*found->second, now);
+}
+
+void Scheduler::ResumeAccount(const std::string& account_sid, SteadyTime now) {
+  const auto found = accounts_.find(account_sid);
+  if (found == accounts_.end()) return;
+  found->second->paused_until = SteadyTime::min();
+  found->second->limit = 0;
+  Landed(*found->second, now);
+  PlaceAccount(*found->second, now);
+}
+
+void Scheduler::PlaceAccount(const Account& account, SteadyTime now) {
   for (auto& [id, lane] : lanes_) {
-    if (lane->account == found->second.get()) PlaceAll(*lane, now);
+    if (lane->account != &account) continue;
+    PlaceAll(*lane, now);
+    ShutOrOpen(*lane, now);
   }
 }
 
@@ -203,15 +150,29 @@ void Scheduler::Offer(const Head& head, SteadyTime now) {
     return;
   }
   // Behind rows that only the table has: they come first.
-  if (feed.more || feed.count >= options_.feed_heads_max || entries_.size() >= options_.heads_max) {
-    feed.more = true;
-    NoteNeed(lane, head.priority);
+  if (lane.shut || feed.more || feed.count >= options_.feed_heads_max || Room(head.priority) == 0) {
+    SetMore(feed, true);
+    NoteNeed(feed);
     return;
   }
   Insert(lane, head, now);
 }
 
 void Scheduler::Insert(LaneState& lane, const Head& head, SteadyTime now) {
+  std::string conversation;
+  if (!head.conversation_id.empty()) {
+    conversation = head.key.organization_id + "/" + head.conversation_id + "/" +
+                   (head.priority == Priority::kBulk ? "b" : "i");
+    const auto parked = parked_.find(conversation);
+    if (parked != parked_.end() && parked->second.until <= now) {
+      parked_.erase(parked);
+    } else if (parked != parked_.end() && head.conversation_seq >= parked->second.seq) {
+      Feed& feed = lane.feeds[Index(head.priority)];
+      ++feed.skipped;
+      ReloadAt(feed, parked->second.until);
+      return;
+    }
+  }
   auto [at, fresh] = entries_.try_emplace(head.ord, nullptr);
   if (!fresh) return;
   at->second = std::make_unique<Entry>();
@@ -220,12 +181,11 @@ void Scheduler::Insert(LaneState& lane, const Head& head, SteadyTime now) {
   entry.account = lane.account;
   entry.lane = &lane;
   Count(lane, head.priority, +1);
-  if (head.conversation_id.empty()) {
+  if (conversation.empty()) {
     PutInQueue(entry, now);
     return;
   }
-  entry.conversation = head.key.organization_id + "/" + head.conversation_id + "/" +
-                       (head.priority == Priority::kBulk ? "b" : "i");
+  entry.conversation = std::move(conversation);
   conversations_[entry.conversation].members.emplace(std::pair(head.conversation_seq, head.ord),
                                                      &entry);
   Advance(entry.conversation, now);
@@ -267,7 +227,12 @@ Scheduler::Queue& Scheduler::QueueOf(LaneState& lane, const std::string& organiz
   auto& slot = lane.queues[{organization_id, priority}];
   if (slot == nullptr) {
     auto& organization = organizations_[organization_id];
-    if (organization == nullptr) organization = std::make_unique<Organization>();
+    if (organization == nullptr) {
+      organization = std::make_unique<Organization>();
+      organization->nr = ++next_nr_;
+      const auto weight = options_.weights.find(organization_id);
+      if (weight != options_.weights.end()) organization->weight = weight->second;
+    }
     slot = std::make_unique<Queue>();
     slot->nr = ++next_nr_;
     slot->lane = &lane;
@@ -289,85 +254,6 @@ void Scheduler::TakeFromQueue(Entry& entry, SteadyTime now) {
   Queue& queue = QueueOf(*entry.lane, entry.head.key.organization_id, entry.head.priority);
   queue.heads.erase({entry.queued_due, entry.head.ord});
   Place(queue, now);
-}
-
-// Reads from the table --------------------------------------------------------------------------
-
-void Scheduler::Count(LaneState& lane, Priority priority, int by) {
-  Feed& feed = lane.feeds[Index(priority)];
-  feed.count = static_cast<std::size_t>(static_cast<std::ptrdiff_t>(feed.count) + by);
-  if (by < 0) NoteNeed(lane, priority);
-}
-
-void Scheduler::NoteNeed(LaneState& lane, Priority priority) {
-  Feed& feed = lane.feeds[Index(priority)];
-  if (feed.more && !feed.loading && feed.count <= options_.feed_heads_max / 4) {
-    needy_.emplace(feed.nr, &feed);
-  }
-}
-
-void Scheduler::MarkMore(std::int64_t lane_id) {
-  const auto found = lanes_.find(lane_id);
-  if (found == lanes_.end()) return;
-  for (Feed& feed : found->second->feeds) {
-    feed.more = true;
-    NoteNeed(*found->second, feed.priority);
-  }
-}
-
-void Scheduler::MarkMoreAt(std::int64_t lane_id, SteadyTime at) {
-  const auto found = lanes_.find(lane_id);
-  if (found == lanes_.end()) return;
-  for (Feed& feed : found->second->feeds) ReloadAt(feed, at);
-}
-
-std::vector<LoadRequest> Scheduler::TakeLoads(SteadyTime now) {
-  while (!reloads_.empty() && reloads_.begin()->first.first <= now) {
-    Feed* feed = reloads_.begin()->second;
-    reloads_.erase(reloads_.begin());
-    feed->reload_at = SteadyTime::max();
-    feed->more = true;
-    NoteNeed(*feed->lane, feed->priority);
-  }
-  std::vector<LoadRequest> requests;
-  std::size_t room = options_.heads_max > heads() ? options_.heads_max - heads() : 0;
-  while (!needy_.empty() && room > 0) {
-    Feed* feed = needy_.begin()->second;
-    needy_.erase(needy_.begin());
-    // What is in memory is read again, and skipped.
-    const std::size_t fresh = std::min(room, options_.feed_heads_max);
-    room -= fresh;
-    feed->loading = true;
-    requests.push_back({feed->lane->lane.id, feed->priority, fresh + feed->count});
-  }
-  return requests;
-}
-
-void Scheduler::Loaded(const LoadedRows& rows, SteadyTime now) {
-  const auto found = lanes_.find(rows.lane_id);
-  if (found == lanes_.end()) return;
-  LaneState& lane = *found->second;
-  Feed& feed = lane.feeds[Index(rows.priority)];
-  feed.loading = false;
-  feed.more = !rows.complete;
-  for (const Head& head : rows.heads) Insert(lane, head, now);
-  if (rows.next_due) ReloadAt(feed, *rows.next_due - options_.horizon / 2);
-  NoteNeed(lane, rows.priority);
-}
-
-void Scheduler::LoadFailed(const LoadRequest& request, SteadyTime retry_at) {
-  const auto found = lanes_.find(request.lane_id);
-  if (found == lanes_.end()) return;
-  Feed& feed = found->second->feeds[Index(request.priority)];
-  feed.loading = false;
-  ReloadAt(feed, retry_at);
-}
-
-void Scheduler::ReloadAt(Feed& feed, SteadyTime at) {
-  if (at >= feed.reload_at) return;
-  reloads_.erase({feed.reload_at, feed.nr});
-  feed.reload_at = at;
-  reloads_.emplace(std::pair(at, feed.nr), &feed);
 }
 
 // Choice ----------------------------------------------------------------------------------------
@@ -422,10 +308,7 @@ void Scheduler::Place(Queue& queue, SteadyTime now) {
     queue.where = Queue::Where::kReady;
     queue.organization->ready[Index(queue.priority)].push_back(&queue);
     ++ready_;
-    if (!queue.organization->in_ring) {
-      queue.organization->in_ring = true;
-      ring_.push_back(queue.organization);
-    }
+    turns_.Enter(*queue.organization);
     return;
   }
   if (by_rate) ++rate_waits_;
@@ -446,26 +329,39 @@ void Scheduler::WakeTimers(SteadyTime now) {
 
 // The next organization's turn: its first number with something interactive, else with bulk.
 Scheduler::Queue* Scheduler::NextReady() {
-  for (std::size_t tries = ring_.size(); tries > 0; --tries) {
-    Organization* organization = ring_.front();
-    ring_.pop_front();
+  auto at = turns_.waiting().begin();
+  while (at != turns_.waiting().end()) {
+    auto& organization = static_cast<Organization&>(*at->second);
+    ++at;
     for (int priority = 0; priority < kPriorities; ++priority) {
-      auto& ready = organization->ready[priority];
+      auto& ready = organization.ready[priority];
       if (ready.empty() || !allowed_[priority]) continue;
       Queue* queue = ready.front();
       ready.pop_front();
       --ready_;
       queue->where = Queue::Where::kNowhere;
-      ring_.push_back(organization);
       return queue;
     }
-    if (organization->ready[0].empty() && organization->ready[1].empty()) {
-      organization->in_ring = false;
-    } else {
-      ring_.push_back(organization);  // Not allowed just now.
-    }
+    if (organization.ready[0].empty() && organization.ready[1].empty()) turns_.Leave(organization);
   }
   return nullptr;
+}
+
+std::vector<Scheduler::Waiting> Scheduler::WhoWaits(SteadyTime now) const {
+  std::vector<Waiting> waiting;
+  for (const auto& [id, organization] : organizations_) {
+    Waiting who{id, {}};
+    for (int priority = 0; priority < kPriorities; ++priority) {
+      for (const Queue* queue : organization->ready[priority]) {
+        bool by_rate = false;
+        who.priorities[priority] |= allowed_[priority] && !queue->heads.empty() &&
+                                    queue->lane->open && !queue->lane->account->IsFull() &&
+                                    ReadyAt(*queue, now, &by_rate) <= now;
+      }
+    }
+    if (who.priorities[0] || who.priorities[1]) waiting.push_back(std::move(who));
+  }
+  return waiting;
 }
 
 std::vector<Head> Scheduler::Pick(SteadyTime now, std::size_t count) {
@@ -492,6 +388,7 @@ std::vector<Head> Scheduler::Pick(SteadyTime now, std::size_t count) {
       conversation.in_flight = &entry;
     }
     queue->lane->limiter->Reserve(entry.head.segments);
+    turns_.Charge(*queue->organization, entry.head.segments);
     picked.push_back(entry.head);
     Place(*queue, now);
   }
@@ -522,7 +419,7 @@ void Scheduler::Requeue(std::int64_t ord, SteadyTime due, int attempt, SteadyTim
   }
   head.due = due;
   head.attempt = attempt;
-  if (due > now + options_.horizon) {
+  if (lane->shut || due > now + options_.horizon) {
     Offer(head, now);  // Notes when to read it again.
   } else {
     Insert(*lane, head, now);
@@ -531,7 +428,10 @@ void Scheduler::Requeue(std::int64_t ord, SteadyTime due, int attempt, SteadyTim
 
 SteadyTime Scheduler::NextWake() const {
   SteadyTime wake = SteadyTime::max();
-  if (!needy_.empty() && heads() < options_.heads_max) return SteadyTime::min();
+  for (const Priority priority : {Priority::kInteractive, Priority::kBulk}) {
+    if (!needy_[Index(priority)].empty() && Room(priority) >= RoomMin()) return SteadyTime::min();
+  }
+  if (!needy_[Index(Priority::kBulk)].empty()) wake = trim_at_;
   if (!timers_.empty()) wake = std::min(wake, timers_.begin()->first.first);
   if (!reloads_.empty()) wake = std::min(wake, reloads_.begin()->first.first);
   return wake;

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -20,6 +21,7 @@
 
 #include "domain/delivery.h"
 #include "domain/limiter.h"
+#include "domain/turns.h"
 
 namespace parley::sender {
 
@@ -42,11 +44,15 @@ struct LoadedRows {
 class Scheduler {
  public:
   struct Options {
-    std::size_t heads_max = 32'768;            // In memory, over all lanes.
+    std::size_t heads_max = 32'768;  // In memory, over all lanes.
+    // That many more for interactive ones, so that bulk never keeps them out.
+    std::size_t interactive_heads_max = 8'192;
     std::size_t feed_heads_max = 512;          // Of one lane and priority.
     std::chrono::milliseconds horizon{5'000};  // Rows due later than this stay in the table.
     // How long before its slot a send is picked, so that the journal is done when the slot comes.
     std::chrono::microseconds lookahead{10'000};
+    // Shares of organizations; whoever is not named has 1.
+    std::map<std::string, int> weights;
   };
 
   Scheduler() : Scheduler(Options{}) {}
@@ -69,9 +75,12 @@ class Scheduler {
   // Forgets the lanes of a shard and what waits there; what is in flight may still be ended.
   void RemoveShard(int shard, SteadyTime now);
 
+  // What cannot go within the horizon is not held in memory: closed lanes, and paused ones.
   void SetOpen(std::int64_t lane_id, bool open, SteadyTime now);
   void PauseLane(std::int64_t lane_id, SteadyTime until, SteadyTime now);
   void PauseAccount(const std::string& account_sid, SteadyTime until, SteadyTime now);
+  // Ends the account's pause and its limit.
+  void ResumeAccount(const std::string& account_sid, SteadyTime now);
   // At most `limit` sends of the account in flight; 0: any number.
   void LimitAccount(const std::string& account_sid, int limit, SteadyTime now);
   void SetLookahead(std::chrono::microseconds lookahead) { lookahead_ = lookahead; }
@@ -99,6 +108,17 @@ class Scheduler {
   // It waits again, after `attempt` requests.
   void Requeue(std::int64_t ord, SteadyTime due, int attempt, SteadyTime now);
 
+  // Its conversation is busy, as the table knows: this one, and what is behind it, is forgotten and
+  // read again at `until`.
+  void Park(std::int64_t ord, SteadyTime until, SteadyTime now);
+
+  // Who could send at `now` if there were a worker, and with which priorities. For tests.
+  struct Waiting {
+    std::string organization_id;
+    bool priorities[kPriorities] = {};
+  };
+  std::vector<Waiting> WhoWaits(SteadyTime now) const;
+
   // When to call TakeLoads and Pick again if nothing else happens.
   SteadyTime NextWake() const;
 
@@ -115,6 +135,12 @@ class Scheduler {
   struct Conversation;
   struct Organization;
   struct Account;
+  // From this message on a conversation waits until then; what comes before it may be what it
+  // waits for.
+  struct Parked {
+    SteadyTime until;
+    std::int64_t seq = 0;
+  };
   using Conversations = std::unordered_map<std::string, Conversation>;
 
   Queue& QueueOf(LaneState& lane, const std::string& organization_id, Priority priority);
@@ -124,7 +150,16 @@ class Scheduler {
   void Advance(const std::string& conversation, SteadyTime now);
   void LeaveConversation(Entry& entry, SteadyTime now);
   void Count(LaneState& lane, Priority priority, int by);
-  void NoteNeed(LaneState& lane, Priority priority);
+  void NoteNeed(Feed& feed);
+  void SetMore(Feed& feed, bool more);
+  void ShutOrOpen(LaneState& lane, SteadyTime now);
+  void PlaceAccount(const Account& account, SteadyTime now);
+  // Forgets waiting heads; conversations that lost one and have others, whom to Advance.
+  std::set<std::string> Drop(const std::function<bool(const Entry&)>& which, SteadyTime now);
+  void Trim(SteadyTime now);
+  std::size_t Room(Priority priority) const;
+  std::size_t Share() const;
+  std::size_t RoomMin() const;
   void ReloadAt(Feed& feed, SteadyTime at);
   SteadyTime ReadyAt(const Queue& queue, SteadyTime now, bool* by_rate) const;
   void Place(Queue& queue, SteadyTime now);
@@ -141,11 +176,15 @@ class Scheduler {
   std::unordered_map<std::int64_t, std::unique_ptr<Entry>> entries_;  // By ord.
   Conversations conversations_;
   std::unordered_map<std::string, std::unique_ptr<Account>> accounts_;
-  std::deque<Organization*> ring_;  // Those with something ready; deficit round robin stands here.
+  std::unordered_map<std::string, Parked> parked_;  // By conversation.
+  Turns turns_;                                     // Organizations with something ready.
   // By time, then by age: the same history gives the same order.
   std::map<std::pair<SteadyTime, std::int64_t>, Queue*> timers_;
   std::map<std::pair<SteadyTime, std::int64_t>, Feed*> reloads_;
-  std::map<std::int64_t, Feed*> needy_;
+  std::map<std::int64_t, Feed*> needy_[kPriorities];  // Whoever waits longest is first.
+  std::int64_t next_need_ = 0;
+  std::size_t hungry_ = 0;  // Feeds that may load and have more in the table.
+  SteadyTime trim_at_ = SteadyTime::min();
   std::int64_t next_nr_ = 0;
   bool allowed_[kPriorities] = {true, true};
   std::size_t ready_ = 0;

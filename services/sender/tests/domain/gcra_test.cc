@@ -69,6 +69,31 @@ TEST(Gcra, HoldsTheRateInEveryWindow) {
   EXPECT_GE(written, 784) << "98% of 800";
 }
 
+// As when each sleep ends half a millisecond late.
+TEST(Gcra, SleepingALittleTooLongCostsNothing) {
+  for (const double rate : {80.0, 100.0}) {
+    Gcra gcra(IntervalOf(rate));
+    std::vector<SteadyTime> written;
+    for (SteadyTime now = kStart; now < kStart + 10s;) {
+      const microseconds wait = gcra.Take(now, 1);
+      if (wait.count() == 0) written.push_back(now);
+      now += wait + 500us;
+    }
+    EXPECT_GE(static_cast<double>(written.size()), 0.98 * rate * 10);
+    for (std::size_t first = 0, last = 0; last < written.size(); ++last) {
+      while (written[last] - written[first] >= 1s) ++first;
+      EXPECT_LE(static_cast<double>(last - first + 1), rate + 1);
+    }
+  }
+}
+
+TEST(Gcra, WhatIsVeryLateMovesWhatFollows) {
+  Gcra gcra(1s);
+  EXPECT_EQ(gcra.Take(kStart, 1), 0us);
+  EXPECT_EQ(gcra.Take(kStart + 1'300ms, 1), 0us);
+  EXPECT_EQ(gcra.Take(kStart + 1'300ms, 1), 995ms) << "5 ms are made up, no more";
+}
+
 TEST(Limiter, PlansBehindWhatIsReserved) {
   Limiter limiter(Gcra(100ms));
   EXPECT_EQ(limiter.Expected(kStart), kStart);

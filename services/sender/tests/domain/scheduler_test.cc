@@ -42,7 +42,7 @@ class SchedulerTest : public testing::Test {
     return ords;
   }
 
-  Scheduler scheduler_{{.heads_max = 20, .feed_heads_max = 8}};
+  Scheduler scheduler_{{.heads_max = 20, .interactive_heads_max = 0, .feed_heads_max = 8}};
 };
 
 TEST_F(SchedulerTest, InteractiveGoesBeforeBulkAndEarlierBeforeLater) {
@@ -105,7 +105,11 @@ TEST_F(SchedulerTest, PausedAndUnknownAccountsWait) {
   AddLane(1, 0us, /*open=*/false);
   scheduler_.Offer(MakeHead(1), kNow);
   EXPECT_THAT(Pick(), IsEmpty());
+  EXPECT_THAT(scheduler_.TakeLoads(kNow), IsEmpty()) << "nor does it take room in memory";
+  EXPECT_EQ(scheduler_.heads(), 0U);
   scheduler_.SetOpen(1, true, kNow);
+  ASSERT_THAT(scheduler_.TakeLoads(kNow), SizeIs(1));
+  scheduler_.Loaded({1, Priority::kInteractive, {MakeHead(1)}, /*complete=*/true, {}}, kNow);
   scheduler_.PauseAccount("account", kNow + 1s, kNow);
   EXPECT_THAT(Pick(), IsEmpty());
   EXPECT_EQ(scheduler_.NextWake(), kNow + 1s);

@@ -1,6 +1,7 @@
 #include "replica.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "libs/base/status.h"
 
@@ -17,6 +18,7 @@ EngineOptions OptionsOf(const std::string& name) {
   options.search_interval = std::chrono::seconds(10);
   options.scheduler.feed_heads_max = 6;  // So that a run reads more than once.
   options.scheduler.heads_max = 24;
+  options.scheduler.interactive_heads_max = 6;
   return options;
 }
 
@@ -36,12 +38,14 @@ constexpr Micros kConsentInterval = 150 * kMilli;
 }  // namespace
 
 struct Replica::Work {
-  Work(const Dispatch& dispatch, Micros planned)
-      : job(dispatch.job),
-        planned_at(planned),
-        slot(dispatch.limiter, dispatch.job.head.segments, dispatch.job.write_by) {}
+  explicit Work(const Task& task)
+      : job(task.dispatch.job),
+        planned_at(task.planned_at),
+        cut_off(task.cut_off),
+        slot(task.dispatch.limiter, job.head.segments, job.write_by) {}
   const Job job;
   const Micros planned_at;
+  const bool cut_off;
   WriteSlot slot;
   Micros allowed_at = 0;
 };
@@ -193,6 +197,10 @@ void Replica::FindQueues() {
 
 void Replica::Load() {
   const auto requests = engine_.TakeLoads(world_.steady());
+  for (const LoadRequest& request : requests) {
+    world_.Note(name_, "reads lane", request.lane_id, "priority",
+                static_cast<int>(request.priority), "rows", request.rows_max);
+  }
   if (requests.empty()) return Journal();
   Call<std::vector<LoadedRows>>(
       [this, requests] { return tables_.LoadHeads(requests, Scheduler::Options{}.horizon); },
@@ -213,7 +221,9 @@ void Replica::Journal() {
   const std::size_t capacity = kWorkers + 1;
   const auto request = engine_.Plan(started, busy < capacity ? capacity - busy : 0, owned_,
                                     consent_.Allowed(started), world_.Between(1, INT64_MAX - 1));
+  CheckTurns(request);
   if (!request) return Rest();
+  planned_cut_off_ = heard_at_ + 5 * kSecond <= world_.now();
   journalling_ = request->entries.size();
   for (const JournalEntry& entry : request->entries) {
     world_.Note(name_, "plans", entry.head.key.message_id, "ord", entry.head.ord);
@@ -229,13 +239,41 @@ void Replica::Journal() {
       });
 }
 
+// What was picked is judged by who would still have sent: of one organization no bulk goes while
+// something interactive could, and two that both could get the same, give or take one send each.
+void Replica::CheckTurns(const std::optional<JournalRequest>& request) {
+  constexpr int kCostMax = 3;
+  std::map<std::string, int> sent;
+  std::set<std::string> sent_bulk;
+  if (request) {
+    for (const JournalEntry& entry : request->entries) {
+      sent[entry.head.key.organization_id] += entry.head.segments;
+      if (entry.head.priority == Priority::kBulk) sent_bulk.insert(entry.head.key.organization_id);
+    }
+  }
+  const auto waiting = engine_.scheduler().WhoWaits(world_.steady());
+  for (const Scheduler::Waiting& who : waiting) {
+    if (who.priorities[Index(Priority::kInteractive)] && sent_bulk.contains(who.organization_id)) {
+      world_.Violate("bulk of " + who.organization_id + " went before its interactive sends");
+    }
+  }
+  if (waiting.size() < 2) {
+    ahead_ = 0;
+    return;
+  }
+  ahead_ += sent["o0"] - sent["o1"];
+  if (std::abs(ahead_) > 2 * kCostMax) {
+    world_.Violate("one organization is " + std::to_string(ahead_) + " segments ahead");
+  }
+}
+
 void Replica::Handle(const JournalRequest& request,
                      absl::StatusOr<std::vector<JournalResult>> results, SteadyTime started) {
   Journaled journaled = engine_.Finish(request, std::move(results), started, world_.steady());
   journalling_ = 0;
   for (SettleEntry& entry : journaled.abandoned) Push(std::move(entry));
   for (Dispatch& dispatch : journaled.dispatches) {
-    tasks_.emplace_back(std::move(dispatch), FromSteady(started));
+    tasks_.push_back({std::move(dispatch), FromSteady(started), planned_cut_off_});
   }
   StartWork();
   if (engine_.saturated()) return Rest();
@@ -270,7 +308,7 @@ void Replica::Poke(const std::vector<std::int64_t>& lanes) {
 void Replica::StartWork() {
   while (running_ < kWorkers && !tasks_.empty()) {
     ++running_;
-    const auto work = std::make_shared<Work>(tasks_.front().first, tasks_.front().second);
+    const auto work = std::make_shared<Work>(tasks_.front());
     tasks_.erase(tasks_.begin());
     throttle_.Begin(work->job.lane.account_sid);
     if (world_.Chance(faults_.no_connection)) {
@@ -299,7 +337,7 @@ void Replica::Write(const std::shared_ptr<Work>& work) {
   request.planned_at = work->planned_at;
   request.written_at = world_.now();
   request.paused = work->allowed_at != world_.now();
-  request.cut_off = heard_at_ + 5 * kSecond <= work->planned_at;
+  request.cut_off = work->cut_off;
   world_.Note(name_, "writes", request.head.key.message_id, request.head.key.generation);
   twilio_.Arrive(request, kTimeout, [this, work](const twilio::SendOutcome& outcome) {
     At(world_.now(), [this, work, outcome] { Conclude(work, outcome); });

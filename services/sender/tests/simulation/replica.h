@@ -72,6 +72,7 @@ class Replica final : public LaneRules {
   void Journal();
   void Handle(const JournalRequest& request, absl::StatusOr<std::vector<JournalResult>> results,
               SteadyTime started);
+  void CheckTurns(const std::optional<JournalRequest>& request);
   void Rest();
 
   void StartWork();
@@ -111,9 +112,16 @@ class Replica final : public LaneRules {
   bool pump_woken_ = false;
   std::uint64_t pump_wake_ = 0;
   std::size_t journalling_ = 0;
+  int ahead_ = 0;  // Segments of o0 more than of o1 while both waited.
 
   std::size_t running_ = 0;
-  std::vector<std::pair<Dispatch, Micros>> tasks_;
+  struct Task {
+    Dispatch dispatch;
+    Micros planned_at = 0;
+    bool cut_off = false;
+  };
+  std::vector<Task> tasks_;
+  bool planned_cut_off_ = false;  // Kafka was not heard for 5 s when the last batch was planned.
   Throttle throttle_;
 
   std::vector<SettleEntry> outcomes_;
