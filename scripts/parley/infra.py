@@ -132,7 +132,7 @@ def prepare_kafka(layout: Layout) -> Spec:
     archive = _kafka_archive(layout)
     java = [
         _java(),
-        "-Xms64m",
+        "-Xms288m",
         "-Xmx512m",
         "-XX:+UseParallelGC",
         # A pause takes some 15 ms however much is thrown away: rather seldom than short.

@@ -45,6 +45,7 @@ void Publisher::Enqueue(Publication publication) {
 
 void Publisher::Add(Change change, std::int64_t publication) {
   if (change.state == State::kSending) {
+    first_held_ = first_held_ || held_until_.empty();  // Nobody waits for that time yet.
     held_until_.emplace_back(steady_clock::now() + options_.sending_hold, change.ord);
     held_.insert_or_assign(change.ord, std::move(change));
     return;
@@ -90,9 +91,11 @@ void Publisher::Run(std::stop_token stop) {
         if (queued_.empty() && in_flight_ == 0 && !Marking()) return;
         changed_.wait_for(lock, milliseconds(10), [&] { return !queued_.empty(); });
       } else {
-        changed_.wait_until(lock, stop, wake,
-                            [&] { return !queued_.empty() || (!marking && Marking()); });
+        changed_.wait_until(lock, stop, wake, [&] {
+          return !queued_.empty() || first_held_ || (!marking && Marking());
+        });
       }
+      first_held_ = false;
       items.swap(queued_);
       marks = Marking() && (stop.stop_requested() || steady_clock::now() >= mark_at);
     }

@@ -62,6 +62,7 @@ class Publisher {
   std::deque<Item> queued_;
   std::unordered_map<std::int64_t, Change> held_;  // Requests under way, by order of arrival.
   std::deque<std::pair<Time, std::int64_t>> held_until_;
+  bool first_held_ = false;
   std::vector<Change> acknowledged_;
   std::unordered_map<std::int64_t, std::size_t> open_;  // Publications, by changes to come.
   std::vector<std::int64_t> done_;                      // Publications that Kafka has.

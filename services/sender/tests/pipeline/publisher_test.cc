@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <condition_variable>
+#include <functional>
+#include <mutex>
 #include <thread>
 
 #include "libs/base/status.h"
@@ -14,6 +17,23 @@ using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
+
+// Wakes the test whenever something was asked of a fake.
+class Signal {
+ public:
+  void Notify() {
+    { const std::lock_guard lock(mutex_); }
+    changed_.notify_all();
+  }
+  void WaitFor(const std::function<bool()>& done) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, 10s, done);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+};
 
 // Only what a publisher asks of the tables.
 class FakeStore final : public QueueStore {
@@ -44,8 +64,11 @@ class FakeStore final : public QueueStore {
     return std::vector<Change>();
   }
   absl::Status MarkPublished(std::span<const Change> changes) override {
-    const std::lock_guard lock(mutex);
-    for (const Change& change : changes) marked.push_back(change.key.message_id);
+    {
+      const std::lock_guard lock(mutex);
+      for (const Change& change : changes) marked.push_back(change.key.message_id);
+    }
+    signal.Notify();
     return absl::OkStatus();
   }
   absl::StatusOr<std::vector<Publication>> OpenPublications(std::chrono::milliseconds,
@@ -54,11 +77,15 @@ class FakeStore final : public QueueStore {
     return std::exchange(open, {});
   }
   absl::Status ForgetPublications(std::span<const std::int64_t> ids) override {
-    const std::lock_guard lock(mutex);
-    forgotten.insert(forgotten.end(), ids.begin(), ids.end());
+    {
+      const std::lock_guard lock(mutex);
+      forgotten.insert(forgotten.end(), ids.begin(), ids.end());
+    }
+    signal.Notify();
     return absl::OkStatus();
   }
 
+  Signal signal;
   std::mutex mutex;
   std::vector<Publication> open;
   std::vector<std::string> marked;
@@ -74,16 +101,16 @@ class FakeSink final : public ResultSink {
     {
       const std::lock_guard lock(mutex);
       published.push_back(change.key.message_id + " " + std::string(StateName(change.state)));
-      if (!answers) {
-        waiting.push_back(std::move(done));
-        return absl::OkStatus();
-      }
+      if (!answers) waiting.push_back(std::move(done));
     }
+    signal.Notify();
+    if (!answers) return absl::OkStatus();
     done(change.key.message_id == lost ? Unavailable("KAFKA", "away") : absl::OkStatus());
     return absl::OkStatus();
   }
   void PublishAccepted(std::span<const DeliveryKey>) override {}
 
+  Signal signal;
   std::mutex mutex;
   bool answers = true;
   std::string lost;  // The message whose record Kafka does not take.
@@ -104,8 +131,7 @@ class PublisherTest : public testing::Test {
   // Runs the publisher until `done`, and then to its end.
   void RunUntil(const std::function<bool()>& done) {
     std::jthread thread([this](std::stop_token stop) { publisher_.Run(std::move(stop)); });
-    const auto deadline = std::chrono::steady_clock::now() + 10s;
-    while (!done() && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(1ms);
+    sink_.signal.WaitFor(done);
   }
   std::vector<std::string> Published() {
     const std::lock_guard lock(sink_.mutex);
@@ -114,7 +140,7 @@ class PublisherTest : public testing::Test {
 
   FakeStore store_;
   FakeSink sink_;
-  PublisherOptions options_{.sending_hold = 30ms};
+  PublisherOptions options_{.search_interval = 1h, .sending_hold = 30ms};
   Publisher publisher_{store_, sink_, options_};
 };
 
@@ -124,6 +150,20 @@ TEST_F(PublisherTest, ARequestUnderWayIsToldOnlyIfItsOutcomeTakesLong) {
   RunUntil([this] { return Published().size() >= 2; });
   EXPECT_THAT(Published(), ElementsAre("quick sent", "slow sending"));
   EXPECT_THAT(store_.marked, IsEmpty());
+}
+
+TEST_F(PublisherTest, ARequestThatLeavesWhileNothingElseHappensIsTold) {
+  bool told = false;
+  publisher_.Enqueue({Of("before", State::kExpired, 1)});
+  RunUntil([&] {
+    // By then it waits for its next search, which is hours away.
+    if (!told && !Published().empty()) {
+      told = true;
+      publisher_.Enqueue({Of("slow", State::kSending, 2)});
+    }
+    return Published().size() == 2;
+  });
+  EXPECT_THAT(Published(), ElementsAre("before expired", "slow sending"));
 }
 
 TEST_F(PublisherTest, APublicationIsForgottenOnceKafkaHasAllOfIt) {
@@ -145,10 +185,13 @@ TEST_F(PublisherTest, OneThatKafkaDidNotTakeWhollyIsLeftToTheSearch) {
 
 TEST_F(PublisherTest, WhatACrashLeftOverIsPublishedAndForgotten) {
   store_.open = {{5, {Of("a", State::kSent)}}, {6, {}}};  // The rows of 6 are long pruned.
-  RunUntil([this] {
-    const std::lock_guard lock(store_.mutex);
-    return store_.forgotten.size() == 2;
-  });
+  {
+    std::jthread thread([this](std::stop_token stop) { publisher_.Run(std::move(stop)); });
+    store_.signal.WaitFor([this] {
+      const std::lock_guard lock(store_.mutex);
+      return store_.forgotten.size() == 2;
+    });
+  }
   EXPECT_THAT(Published(), ElementsAre("a sent"));
   EXPECT_THAT(store_.forgotten, UnorderedElementsAre(5, 6));
 }
@@ -164,10 +207,7 @@ TEST_F(PublisherTest, WhileKafkaHangsWhatIsTooMuchIsLeftToTheSearch) {
   small.Enqueue(Publication{10, {Of("last", State::kSent, 9)}});
   {
     std::jthread thread([&](std::stop_token stop) { small.Run(std::move(stop)); });
-    const auto deadline = std::chrono::steady_clock::now() + 10s;
-    while (Published().size() < 2 && std::chrono::steady_clock::now() < deadline) {
-      std::this_thread::sleep_for(1ms);
-    }
+    sink_.signal.WaitFor([this] { return Published().size() == 2; });
     std::vector<std::function<void(absl::Status)>> waiting;
     {
       const std::lock_guard lock(sink_.mutex);
