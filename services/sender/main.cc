@@ -13,6 +13,7 @@
 #include "adapters/twilio_api.h"
 #include "adapters/twilio_lists.h"
 #include "config.h"
+#include "domain/weights.h"
 #include "libs/base/shutdown.h"
 #include "libs/base/status.h"
 #include "libs/config/config.h"
@@ -106,12 +107,14 @@ void Listen(postgres::Listener& listener, Pump& pump, LeaseKeeper& leases, std::
 absl::Status Serve(const Config& config, Shutdown& shutdown) {
   std::jthread deadline;  // Ends last, so that it watches every destructor below.
   PARLEY_ASSIGN_OR_RETURN(crypto::KeyRing keys, DirectoryKeys(config));
+  PARLEY_ASSIGN_OR_RETURN(auto weights, ParseWeights(config.send_weights));
   const std::string replica = ThisProcess();
 
   // Adapters.
   postgres::Pool pool(DatabaseOptions(config));
   postgres::PoolOptions lease_options = DatabaseOptions(config);
   lease_options.application_name = "sender-leases";
+  lease_options.url = WithShortTimeouts(lease_options.url);
   lease_options.connections_max = 2;
   lease_options.statement_max = milliseconds(2'000);
   postgres::Pool lease_pool(lease_options);
@@ -149,11 +152,16 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
       },
       config.twilio_base_url);
   Publisher publisher(store, results, {});
-  Settler settler(store, publisher,
-                  [&](std::vector<Settled> settled) { pump_to_tell->Tell(std::move(settled)); });
-  Pump pump(pump_store, directory, settler, publisher,
-            [&] { return consent.Allowed(std::chrono::steady_clock::now()); },
-            {.replica = replica, .send_timeout = config.send_timeout});
+  Settler settler(store, publisher, [&](std::vector<Settled> settled) {
+    const auto elsewhere = pump_to_tell->Tell(std::move(settled));
+    // If that is lost, its owner finds it by itself, within half a minute.
+    if (!elsewhere.empty()) store.WakeOwners(elsewhere).IgnoreError();
+  });
+  EngineOptions engine_options{.replica = replica, .send_timeout = config.send_timeout};
+  engine_options.scheduler.weights = std::move(weights);
+  Pump pump(
+      pump_store, directory, settler, publisher,
+      [&] { return consent.Allowed(std::chrono::steady_clock::now()); }, engine_options);
   pump_to_tell = &pump;
   Dispatcher dispatcher(api, directory, settler, pump, RetryPolicy{});
   Workers<Dispatch> workers(
@@ -269,12 +277,13 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   };
   searching.request_stop();  // It may be asking Twilio, as long as a worker may.
   end({&taking_commands, &pumping, &sweeping});
-  workers.Stop();  // Requests that are on their way get their answers.
-  end({&settling});
-  end({&taking_evidence, &reading_directory, &reading_consent, &listening, &searching});
+  // Others may send at once what this one has not written.
   end({&renewing});
   end({&guarding});
   leases.Leave();
+  workers.Stop();  // Requests that are on their way get their answers.
+  end({&settling});
+  end({&taking_evidence, &reading_directory, &reading_consent, &listening, &searching});
   end({&publishing});
   admin.Stop();
   producer.reset();  // Its last callbacks speak to the publisher, which is still there.

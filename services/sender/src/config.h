@@ -20,6 +20,7 @@ struct Config {
   std::string twilio_base_url = "https://api.twilio.com";
   int workers = 64;
   std::chrono::milliseconds send_timeout{10'000};
+  std::string send_weights;
   double rate_long_code = 1;
   double rate_toll_free = 3;
   double rate_short_code = 100;
@@ -42,6 +43,9 @@ struct Config {
     v.Field("PARLEY_SEND_WORKERS", workers, "parallel requests to Twilio; 1 to 1024", {1, 1024});
     v.Field("PARLEY_SEND_TIMEOUT", send_timeout, "how long Twilio may take to answer; 100ms to 60s",
             {100, 60'000});
+    v.Field("PARLEY_SEND_WEIGHTS", send_weights,
+            "shares of organizations that send at once: <organization id>=<1 to 100>, comma "
+            "separated; others have 1");
     v.Field("PARLEY_RATE_LONG_CODE", rate_long_code, "segments/s of a long code; 0: no limit",
             {0, 100'000});
     v.Field("PARLEY_RATE_TOLL_FREE", rate_toll_free,

@@ -103,6 +103,9 @@ class QueueStore {
   virtual absl::StatusOr<int> Prune() = 0;
   virtual absl::StatusOr<std::int64_t> CountUnconfirmed() = 0;
 
+  // Tells the owners of these lanes to look at them.
+  virtual absl::Status WakeOwners(std::span<const std::int64_t> lanes) = 0;
+
   // Changes that were not published for `age`.
   virtual absl::StatusOr<std::vector<Change>> Unpublished(std::chrono::milliseconds age,
                                                           int rows_max) = 0;
@@ -136,7 +139,9 @@ class LeaseStore {
   // time of the call.
   virtual absl::StatusOr<Leases> Renew(const std::string& replica,
                                        std::chrono::milliseconds lease) = 0;
-  virtual absl::Status Release(const std::string& replica, const ShardSet& shards) = 0;
+  // Others may have them; `busy`: for how long lanes that were sent over may not be used.
+  virtual absl::Status Release(const std::string& replica, const ShardSet& shards,
+                               std::span<const LaneBusy> busy) = 0;
   // The replica is going: others share without it.
   virtual absl::Status Leave(const std::string& replica) = 0;
   virtual absl::Status Ping() = 0;

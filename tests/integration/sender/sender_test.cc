@@ -206,6 +206,37 @@ TEST_F(SenderTest, ReplicasShareAndTakeOver) {
   for (const auto& [body, times] : arrived) EXPECT_EQ(times, 1) << body;
 }
 
+// Each number changes hands: one replica comes, and the one that had it leaves. By the times at
+// which the requests arrived.
+TEST_F(SenderTest, ABacklogUsesTheRateWhileReplicasComeAndGo) {
+  constexpr double kRate = 2;
+  constexpr std::size_t kMessages = 24;
+  PublishAccount();
+  const std::string from = AddNumber(kRate);
+  std::vector<std::unique_ptr<Process>> replicas;
+  replicas.push_back(StartSender());
+  std::vector<Send> sends;
+  for (std::size_t i = 0; i < kMessages; ++i) {
+    sends.push_back(MakeSend(from, kTo, std::to_string(i)));
+  }
+  Command(sends);
+  for (const std::size_t arrived : {4U, 12U}) {
+    ASSERT_TRUE(WaitForLedger(arrived));
+    replicas.push_back(StartSender());
+    ASSERT_TRUE(WaitForLedger(arrived + 4));
+    Process& leaving = *replicas[replicas.size() - 2];
+    leaving.Signal(SIGTERM);
+    EXPECT_EQ(leaving.Wait(), 0) << leaving.Output();
+  }
+  ASSERT_TRUE(WaitForLedger(kMessages)) << replicas.back()->Output();
+  const auto ledger = Ledger();
+  ASSERT_EQ(ledger.size(), kMessages);
+  const double taken_s = static_cast<double>(ledger.back().at_us - ledger.front().at_us) / 1e6;
+  const double used = static_cast<double>(kMessages - 1) / (kRate * taken_s);
+  EXPECT_GE(used, 0.98);
+  EXPECT_LE(used, 1.01) << "nor is it exceeded";
+}
+
 TEST_F(SenderTest, AProcessThatWasPausedPastItsLeaseDies) {
   const auto sender = StartSender();
   ASSERT_TRUE(Eventually(

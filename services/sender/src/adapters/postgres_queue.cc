@@ -16,7 +16,7 @@ using std::chrono::milliseconds;
 
 #define PARLEY_LANE_COLUMNS                                                         \
   "l.lane_id, l.shard, l.account_sid, l.medium, l.sender_number, l.last_segments, " \
-  "(extract(epoch FROM clock_timestamp() - l.last_request_at) * 1000000)::bigint"
+  "(extract(epoch FROM clock_timestamp() - l.last_request_at) * 1000000)::bigint, l.busy_us"
 
 LaneRow ToLaneRow(const pqxx::row& row) {
   LaneRow lane;
@@ -24,6 +24,7 @@ LaneRow ToLaneRow(const pqxx::row& row) {
                static_cast<Medium>(Number(row[3])), Text(row[4])};
   lane.last_segments = static_cast<int>(Number(row[5]));
   if (!row[6].is_null()) lane.last_request_age = microseconds(Number(row[6]));
+  if (!row[7].is_null()) lane.busy = microseconds(Number(row[7]));
   return lane;
 }
 
@@ -179,7 +180,8 @@ void MarkSending(pqxx::work& tx, const JournalRequest& request, const ByKey& cho
     counts.Add(count);
   }
   Run(tx, "journal_lanes",
-      "UPDATE lanes l SET last_request_at = clock_timestamp(), last_segments = b.segments "
+      "UPDATE lanes l SET last_request_at = clock_timestamp(), last_segments = b.segments, "
+      "busy_us = NULL "
       "FROM unnest($1::bigint[], $2::int[]) b(lane, segments) WHERE l.lane_id = b.lane",
       lanes.str(), counts.str());
 }

@@ -43,6 +43,7 @@ class PostgresStore final : public CommandStore,
   absl::StatusOr<int> SweepResumedCampaigns(int rows_max) override;
   absl::StatusOr<int> Prune() override;
   absl::StatusOr<std::int64_t> CountUnconfirmed() override;
+  absl::Status WakeOwners(std::span<const std::int64_t> lanes) override;
   absl::StatusOr<std::vector<Change>> Unpublished(std::chrono::milliseconds age,
                                                   int rows_max) override;
   absl::Status MarkPublished(std::span<const Change> changes) override;
@@ -72,13 +73,18 @@ class PostgresStore final : public CommandStore,
   std::unordered_map<std::string, Lane> lanes_;  // By account, medium and number.
 };
 
+// `url` with limits by which a connection whose server is gone, or whose network swallows all, is
+// found out within seconds.
+std::string WithShortTimeouts(const std::string& url);
+
 // Leases, on a pool of their own with short time limits.
 class PostgresLeases final : public LeaseStore {
  public:
   explicit PostgresLeases(postgres::Pool& pool) : pool_(pool) {}
   absl::StatusOr<Leases> Renew(const std::string& replica,
                                std::chrono::milliseconds lease) override;
-  absl::Status Release(const std::string& replica, const ShardSet& shards) override;
+  absl::Status Release(const std::string& replica, const ShardSet& shards,
+                       std::span<const LaneBusy> busy) override;
   absl::Status Leave(const std::string& replica) override;
   absl::Status Ping() override { return pool_.Ping(); }
 

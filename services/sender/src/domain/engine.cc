@@ -35,6 +35,7 @@ void Engine::Read(Mail mail, SteadyTime now) {
     const auto index = static_cast<std::size_t>(shard.shard);
     epochs_[index] = shard.epoch;
     granted_at_[index] = now;
+    owner_died_.set(index, shard.owner_died);
     to_search_.set(index);
   }
   if (mail.search || now >= search_at_) {
@@ -50,12 +51,7 @@ void Engine::Read(Mail mail, SteadyTime now) {
   for (const auto& [account, limit] : mail.account_limits) {
     scheduler_.LimitAccount(account, limit, now);
   }
-  if (mail.directory_changed) {
-    scheduler_.ForEachLane([&](const Lane& lane, Limiter& limiter) {
-      limiter.SetInterval(rules_.Interval(lane));
-      scheduler_.SetOpen(lane.id, rules_.IsOpen(lane), now);
-    });
-  }
+  if (mail.directory_changed) ReadDirectory(now);
   for (const Settled& settled : mail.settled) {
     if (settled.requeue) {
       scheduler_.Requeue(settled.ord, now + settled.wait, settled.attempt, now);
@@ -80,6 +76,18 @@ void Engine::Read(Mail mail, SteadyTime now) {
   }
 }
 
+void Engine::ReadDirectory(SteadyTime now) {
+  scheduler_.ForEachLane([&](const Lane& lane, Limiter& limiter) {
+    limiter.SetInterval(rules_.Interval(lane));
+    // Another token: what the old one met with says nothing.
+    const std::int64_t version = rules_.AccountVersion(lane.account_sid);
+    std::int64_t& known = account_versions_[lane.account_sid];
+    if (known != 0 && version > known) scheduler_.ResumeAccount(lane.account_sid, now);
+    known = std::max(known, version);
+    scheduler_.SetOpen(lane.id, rules_.IsOpen(lane), now);
+  });
+}
+
 // Lanes and queues -------------------------------------------------------------------------------
 
 std::vector<std::int64_t> Engine::TakeUnknownLanes() {
@@ -102,16 +110,27 @@ void Engine::AddLane(const LaneRow& row) {
   if (epochs_[shard] == 0) return;
   if (!scheduler_.HasLane(row.lane.id)) {
     const microseconds interval = rules_.Interval(row.lane);
-    SteadyTime first = SteadyTime::min();
-    if (interval.count() > 0 && row.last_request_age && *row.last_request_age < kIdle) {
-      // Its last owner journalled before the grant, and may have written as late as its window
-      // allows. Counted from the grant and not by the store's clock, which may have been set.
-      first = granted_at_[shard] + options_.write_window + interval * row.last_segments;
-    }
-    scheduler_.AddLane(row.lane, std::make_shared<Limiter>(Gcra(interval, first)),
+    scheduler_.AddLane(row.lane,
+                       std::make_shared<Limiter>(Gcra(interval, FirstSlot(row, interval))),
                        rules_.IsOpen(row.lane));
+    account_versions_.try_emplace(row.lane.account_sid,
+                                  rules_.AccountVersion(row.lane.account_sid));
   }
   scheduler_.MarkMore(row.lane.id);
+}
+
+// Counted from the grant and not by the store's clock, which may have been set. What the last
+// sender said of the lane when it gave it away was true then, and the grant came later.
+SteadyTime Engine::FirstSlot(const LaneRow& row, microseconds interval) const {
+  const auto shard = static_cast<std::size_t>(row.lane.shard);
+  if (interval.count() == 0 || !row.last_request_age || *row.last_request_age >= kIdle) {
+    return SteadyTime::min();
+  }
+  if (row.busy) return granted_at_[shard] + *row.busy;
+  // It journalled before the grant, and may have written until then, or as late as its window
+  // allows if it may still live.
+  const auto window = owner_died_.test(shard) ? milliseconds(0) : options_.write_window;
+  return granted_at_[shard] + window + interval * row.last_segments;
 }
 
 ShardSet Engine::TakeSearch(SteadyTime now) {
@@ -150,7 +169,8 @@ std::optional<JournalRequest> Engine::Plan(SteadyTime now, std::size_t free, con
     JournalEntry entry;
     entry.shard = scheduler_.FindLane(head.lane_id)->shard;
     const auto shard = static_cast<std::size_t>(entry.shard);
-    entry.epoch = owned.test(shard) ? epochs_[shard] : 0;
+    entry.begun = owned.test(shard) && handover_.Begin(entry.shard);
+    entry.epoch = entry.begun ? epochs_[shard] : 0;
     entry.head = std::move(head);
     request.entries.push_back(std::move(entry));
   }
@@ -170,6 +190,7 @@ Journaled Engine::Finish(const JournalRequest& request,
       job.head = entry.head;
       job.journal = request.token;
       job.lane = *scheduler_.FindLane(entry.head.lane_id);
+      if (entry.begun) handover_.GivenUp(entry.shard);
       journaled.abandoned.push_back(Abandoned(job));
       journaled.abandoned.back().in_doubt = true;
     }
@@ -201,7 +222,10 @@ void Engine::Hand(const JournalEntry& entry, JournalResult& result, bool late, S
   const Head& head = entry.head;
   auto limiter = scheduler_.LimiterOf(head.lane_id);
   if (result.change) journaled.changes.push_back(*std::move(result.change));
-  if (result.verdict != Verdict::kSend || late) limiter->GiveUp(head.segments);
+  if (result.verdict != Verdict::kSend || late) {
+    limiter->GiveUp(head.segments);
+    if (entry.begun) handover_.GivenUp(entry.shard);
+  }
   switch (result.verdict) {
     case Verdict::kLater:
       scheduler_.Park(head.ord, now + kBusyDelay, now);
@@ -222,7 +246,8 @@ void Engine::Hand(const JournalEntry& entry, JournalResult& result, bool late, S
   if (late) {
     journaled.abandoned.push_back(Abandoned(result.job));
   } else {
-    journaled.dispatches.push_back({std::move(result.job), std::move(limiter)});
+    journaled.dispatches.push_back(
+        {std::move(result.job), std::move(limiter), {&handover_, entry.shard, head.lane_id}});
   }
 }
 

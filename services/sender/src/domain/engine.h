@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
@@ -29,6 +30,8 @@ class LaneRules {
   virtual std::chrono::microseconds Interval(const Lane& lane) const = 0;
   // False: its account is not known, or its token does not open; its sends wait.
   virtual bool IsOpen(const Lane& lane) const = 0;
+  // Rises when the account's credentials change.
+  virtual std::int64_t AccountVersion(const std::string& account_sid) const = 0;
 };
 
 struct EngineOptions {
@@ -96,18 +99,26 @@ class Engine {
   // True: more could go if a worker were free.
   bool saturated() const { return saturated_; }
   const Scheduler& scheduler() const { return scheduler_; }
+  // Told at once when shards are granted and revoked, before Read.
+  Handover& handover() { return handover_; }
+  const Handover& handover() const { return handover_; }
 
  private:
   void AddLane(const LaneRow& row);
+  SteadyTime FirstSlot(const LaneRow& row, std::chrono::microseconds interval) const;
+  void ReadDirectory(SteadyTime now);
   void Adapt(std::chrono::microseconds journal_took);
   void Hand(const JournalEntry& entry, JournalResult& result, bool late, SteadyTime now,
             Journaled& journaled);
 
   const LaneRules& rules_;
   const EngineOptions options_;
+  Handover handover_;
   Scheduler scheduler_;
   std::array<std::int64_t, kShards> epochs_{};  // 0: not ours.
   std::array<SteadyTime, kShards> granted_at_{};
+  ShardSet owner_died_;  // Before it was granted.
+  std::map<std::string, std::int64_t> account_versions_;
   ShardSet to_search_;
   std::set<std::int64_t> unknown_lanes_;
   SteadyTime search_at_;

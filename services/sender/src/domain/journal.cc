@@ -8,6 +8,7 @@ Settled ToSettled(const SettleEntry& entry, const SettleResult& result) {
   Settled settled;
   settled.ord = entry.head.ord;
   settled.lane_id = entry.head.lane_id;
+  settled.shard = entry.shard;
   settled.unclear = !result.applied;
   if (result.applied && entry.settlement.state == State::kQueued) {
     settled.requeue = true;
@@ -52,6 +53,7 @@ Change OutcomeChange(const SettleEntry& entry, const SettleResult& result) {
 SettleEntry EntryOf(const Job& job) {
   SettleEntry entry;
   entry.head = job.head;
+  entry.shard = job.lane.shard;
   entry.journal = job.journal;
   entry.account_sid = job.lane.account_sid;
   entry.sender_number = job.lane.number;

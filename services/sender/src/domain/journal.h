@@ -2,7 +2,6 @@
 // out, and who owns which shard. Pure.
 #pragma once
 
-#include <bitset>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -11,17 +10,18 @@
 
 #include "domain/delivery.h"
 #include "domain/gate.h"
+#include "domain/handover.h"
 #include "domain/limiter.h"
 #include "domain/settlement.h"
-#include "domain/shard.h"
+#include "domain/shard_set.h"
+#include "domain/write_slot.h"
 
 namespace parley::sender {
-
-using ShardSet = std::bitset<kShards>;
 
 struct OwnedShard {
   int shard = 0;
   std::int64_t epoch = 0;
+  bool owner_died = false;  // The last owner's process is gone, and writes no more.
 };
 
 struct Leases {
@@ -38,12 +38,16 @@ struct LaneRow {
   Lane lane;
   std::optional<std::chrono::microseconds> last_request_age;  // None: it never sent.
   int last_segments = 0;
+  // What the last replica that sent over it said when it gave it away: it may not be written to for
+  // that long. None: it did not give it away.
+  std::optional<std::chrono::microseconds> busy;
 };
 
 struct JournalEntry {
   Head head;
   int shard = 0;
   std::int64_t epoch = 0;
+  bool begun = false;  // At the handover.
 };
 
 struct JournalRequest {
@@ -64,6 +68,7 @@ struct JournalResult {
 
 struct SettleEntry {
   Head head;
+  int shard = 0;
   std::int64_t journal = 0;
   bool in_doubt = false;  // The journal's commit may still happen.
   Settlement settlement;
@@ -86,6 +91,7 @@ struct SettleResult {
 struct Settled {
   std::int64_t ord = 0;
   std::int64_t lane_id = 0;
+  int shard = 0;
   bool requeue = false;  // Due again after `wait`, with `attempt` requests so far.
   std::chrono::milliseconds wait{0};
   int attempt = 0;
@@ -107,6 +113,7 @@ struct SettledBatch {
 struct Dispatch {
   Job job;
   std::shared_ptr<Limiter> limiter;
+  WriteTicket ticket;
 };
 
 // The outcome of a request, without its settlement.

@@ -32,8 +32,9 @@ class LeaseState {
 
   // When the timer must fire from before a renewal is asked for. None: it is armed already, and
   // until the renewal succeeded the old lease is what counts.
-  std::optional<BootTime> Begin(BootTime now) const {
+  std::optional<BootTime> Begin(BootTime now) {
     if (holding_) return std::nullopt;
+    asking_since_ = now;
     return now + options_.timer;
   }
 
@@ -52,15 +53,20 @@ class LeaseState {
 
   bool holding() const { return holding_; }
   BootTime renewed_at() const { return renewed_at_; }
-  // Without a renewal by then everything is given up: revoke all, wait for the write window, then
-  // call GaveUp and disarm the timer.
-  BootTime GiveUpAt() const { return renewed_at_ + options_.give_up; }
+  // Without an answer by then everything is given up: if something is held, revoke all and wait for
+  // the write window; then call GaveUp and disarm the timer. None: the timer is not armed.
+  std::optional<BootTime> GiveUpAt() const {
+    if (holding_) return renewed_at_ + options_.give_up;
+    if (asking_since_) return *asking_since_ + options_.give_up;
+    return std::nullopt;
+  }
   void GaveUp();
 
  private:
   const LeaseOptions options_;
   bool holding_ = false;  // The timer is armed.
   BootTime renewed_at_{0};
+  std::optional<BootTime> asking_since_;        // While nothing is held.
   std::array<std::int64_t, kShards> epochs_{};  // As granted.
 };
 

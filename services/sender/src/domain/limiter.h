@@ -43,6 +43,12 @@ class Limiter {
     return gcra_.Take(now, cost);
   }
 
+  // The earliest time at which something may be written.
+  SteadyTime next() const {
+    const std::lock_guard lock(mutex_);
+    return gcra_.next();
+  }
+
   void SetInterval(std::chrono::microseconds interval) {
     const std::lock_guard lock(mutex_);
     gcra_.SetInterval(interval);

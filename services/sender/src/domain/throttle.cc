@@ -18,7 +18,16 @@ constexpr int kTooManyRequests = 429;
 
 }  // namespace
 
-void Throttle::Begin(const std::string& account_sid) { ++accounts_[account_sid].running; }
+void Throttle::Begin(const std::string& account_sid, std::int64_t version) {
+  Account& account = accounts_[account_sid];
+  if (version > account.version) {
+    const int running = account.running;
+    account = Account{};
+    account.version = version;
+    account.running = running;
+  }
+  ++account.running;
+}
 
 // Half-open afterwards: one request at a time shows whether it passed.
 void Throttle::Open(Account& account, SteadyTime now, double jitter, Advice& advice) {

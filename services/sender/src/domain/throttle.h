@@ -23,8 +23,9 @@ class Throttle {
     std::optional<int> limit;                        // Requests at once from now on; 0: any number.
   };
 
-  // A request of the account is on its way; End must follow.
-  void Begin(const std::string& account_sid);
+  // A request of the account is on its way; End must follow. With a higher `version` of its
+  // credentials nothing counts that the older ones met with.
+  void Begin(const std::string& account_sid, std::int64_t version = 0);
   // How it ended; `jitter` is drawn from [0, 1).
   Advice End(const std::string& account_sid, const twilio::SendOutcome& outcome, SteadyTime now,
              double jitter);
@@ -33,6 +34,7 @@ class Throttle {
 
  private:
   struct Account {
+    std::int64_t version = 0;
     int running = 0;
     int refusals = 0;
     SteadyTime wave_until = SteadyTime::min();

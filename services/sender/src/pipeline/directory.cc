@@ -164,6 +164,12 @@ std::chrono::microseconds Directory::Interval(const Lane& lane) const {
   return IntervalOf(RateOf(rates_, lane.medium, lane.number, own));
 }
 
+std::int64_t Directory::AccountVersion(const std::string& account_sid) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = accounts_.find(account_sid);
+  return found == accounts_.end() ? 0 : found->second.row.version;
+}
+
 std::string Directory::CallbackOrigin(const Lane& lane) const {
   const std::lock_guard lock(mutex_);
   const auto number = numbers_.find(NumberKey(lane.account_sid, lane.number));

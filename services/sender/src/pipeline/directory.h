@@ -46,6 +46,7 @@ class Directory final : public LaneRules {
   // Of one segment on this lane.
   std::chrono::microseconds Interval(const Lane& lane) const override;
   bool IsOpen(const Lane& lane) const override { return FindAccount(lane.account_sid) != nullptr; }
+  std::int64_t AccountVersion(const std::string& account_sid) const override;
   // Where Twilio reports about messages of this lane; empty if there is no public address.
   std::string CallbackOrigin(const Lane& lane) const;
 

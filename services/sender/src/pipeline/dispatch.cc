@@ -30,7 +30,7 @@ twilio::SendOutcome Dispatcher::Request(const Dispatch& dispatch) {
       "How long Twilio took to answer, with the wait for the number's rate. If it grows, more "
       "PARLEY_SEND_WORKERS keep the throughput.");
   const Job& job = dispatch.job;
-  WriteSlot slot(dispatch.limiter, job.head.segments, job.write_by);
+  WriteSlot slot(dispatch.limiter, job.head.segments, job.write_by, dispatch.ticket);
   const auto account = directory_.FindAccount(job.lane.account_sid);
   if (account == nullptr) return twilio::NotWritten{false, "the account is not known any more"};
   const std::string callback = StatusCallback(directory_.CallbackOrigin(job.lane), job);
@@ -69,11 +69,29 @@ bool Dispatcher::IsPaused(const std::string& account_sid) const {
   return throttle_.IsOpen(account_sid, steady_clock::now());
 }
 
+void Dispatcher::HoldRetry(const Job& job, Settlement& settlement) {
+  static auto& held = telemetry::Counter(
+      "parley_sender_retries_held_total",
+      "Retries that wait because an account's retries were more than a tenth of its requests. If "
+      "it grows, read the reasons in the log's requeued lines: most sends of an account fail.");
+  if (settlement.state != State::kQueued || !settlement.counts_as_error) return;
+  std::chrono::milliseconds turn{0};
+  {
+    const std::lock_guard lock(mutex_);
+    turn = retries_.Spend(job.lane.account_sid, steady_clock::now());
+  }
+  if (turn > settlement.wait) {
+    settlement.wait = turn;
+    held.Increment();
+  }
+}
+
 void Dispatcher::Run(Dispatch dispatch) {
   const Job& job = dispatch.job;
   {
     const std::lock_guard lock(mutex_);
-    throttle_.Begin(job.lane.account_sid);
+    throttle_.Begin(job.lane.account_sid, directory_.AccountVersion(job.lane.account_sid));
+    if (job.errors == 0) retries_.Earn(job.lane.account_sid, steady_clock::now());
   }
   const twilio::SendOutcome outcome = Request(dispatch);
   AnswerContext context;
@@ -82,6 +100,7 @@ void Dispatcher::Run(Dispatch dispatch) {
   context.refusals = Conclude(job.lane.account_sid, outcome, context.jitter).refusals;
   SettleEntry entry = EntryOf(job);
   entry.settlement = Settle(policy_, outcome, context);
+  HoldRetry(job, entry.settlement);
   const SteadyTime until = steady_clock::now() + entry.settlement.wait;
   if (entry.settlement.pause_lane) brake_.PauseLane(job.lane.id, until);
   if (entry.settlement.pause_account) brake_.PauseAccount(job.lane.account_sid, until);

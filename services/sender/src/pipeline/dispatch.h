@@ -5,6 +5,7 @@
 #include <mutex>
 #include <string>
 
+#include "domain/retry_budget.h"
 #include "domain/throttle.h"
 #include "pipeline/directory.h"
 #include "pipeline/settler.h"
@@ -37,6 +38,7 @@ class Dispatcher {
 
  private:
   twilio::SendOutcome Request(const Dispatch& dispatch);
+  void HoldRetry(const Job& job, Settlement& settlement);
   Throttle::Advice Conclude(const std::string& account_sid, const twilio::SendOutcome& outcome,
                             double jitter);
 
@@ -47,6 +49,7 @@ class Dispatcher {
   const RetryPolicy policy_;
   mutable std::mutex mutex_;
   Throttle throttle_;
+  RetryBudget retries_;
 };
 
 }  // namespace parley::sender

@@ -10,6 +10,7 @@
 namespace parley::sender {
 namespace {
 constexpr std::chrono::milliseconds kRetry{250};
+constexpr std::chrono::milliseconds kQuietLook{2};
 
 ShardSet All() { return ShardSet().set(); }
 }  // namespace
@@ -79,24 +80,36 @@ void LeaseKeeper::RenewOnce(const std::stop_token& stop) {
                                        {"revoked", renewed.revoked.count()}});
   }
   if (renewed.surplus.none()) return;
-  // What was journalled for them is written by now, or never: then others may have them.
-  SleepFor(stop, options_.write_window);
-  const absl::Status released = store_.Release(options_.replica, renewed.surplus);
+  WaitUntilQuiet(renewed.surplus);
+  const absl::Status released =
+      store_.Release(options_.replica, renewed.surplus, holder_.TakeBusy(renewed.surplus));
   if (!released.ok()) telemetry::Warning("leases_not_released", released);
+}
+
+// At most the write window: after it nothing is written any more in any case.
+void LeaseKeeper::WaitUntilQuiet(const ShardSet& shards) {
+  const auto end = std::chrono::steady_clock::now() + options_.write_window;
+  while (!holder_.IsQuiet(shards) && std::chrono::steady_clock::now() < end) {
+    SleepFor({}, kQuietLook);
+  }
 }
 
 void LeaseKeeper::Guard(std::stop_token stop) {
   while (!stop.stop_requested()) {
-    BootTime give_up_at{0};
-    bool holding = false;
+    std::optional<BootTime> give_up_at;
     {
       const std::lock_guard lock(mutex_);
-      holding = state_.holding();
       give_up_at = state_.GiveUpAt();
+      if (give_up_at && timer_.Now() >= *give_up_at && !state_.holding()) {
+        // The store does not answer, and nothing is held: nothing to die for.
+        timer_.Disarm();
+        state_.GaveUp();
+        continue;
+      }
     }
     const auto now = timer_.Now();
-    if (!holding || now < give_up_at) {
-      const auto wait = holding ? give_up_at - now : BootTime(options_.give_up);
+    if (!give_up_at || now < *give_up_at) {
+      const auto wait = give_up_at ? *give_up_at - now : BootTime(options_.give_up);
       if (!SleepFor(stop, std::max<std::chrono::nanoseconds>(wait, kRetry))) return;
       continue;
     }
@@ -111,6 +124,7 @@ void LeaseKeeper::Guard(std::stop_token stop) {
 
 void LeaseKeeper::Leave() {
   holder_.Revoke(All());
+  WaitUntilQuiet(All());
   {
     const std::lock_guard lock(mutex_);
     timer_.Disarm();
@@ -118,7 +132,7 @@ void LeaseKeeper::Leave() {
   }
   // First, so that those whom the release wakes share without this one, and take all of it at once.
   store_.Leave(options_.replica).IgnoreError();
-  const absl::Status released = store_.Release(options_.replica, All());
+  const absl::Status released = store_.Release(options_.replica, All(), holder_.TakeBusy(All()));
   if (!released.ok()) telemetry::Warning("leases_not_released", released);
 }
 

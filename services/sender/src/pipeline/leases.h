@@ -25,6 +25,10 @@ class ShardHolder {
   // After it returns nothing of these shards is journalled any more; what was journalled before is
   // written within the write window, or never.
   virtual void Revoke(const ShardSet& shards) = 0;
+  // After Revoke: nothing of them is about to be written any more.
+  virtual bool IsQuiet(const ShardSet& shards) const = 0;
+  // Then: for how long their lanes are busy; once.
+  virtual std::vector<LaneBusy> TakeBusy(const ShardSet& shards) = 0;
 };
 
 class LeaseKeeper {
@@ -39,8 +43,8 @@ class LeaseKeeper {
   void RenewOnce(const std::stop_token& stop);
   // Watches the renewals until `stop`. Another thread.
   void Guard(std::stop_token stop);
-  // Gives all leases back, after the last request was written. Call once both have ended; the
-  // timer is disarmed before the store is asked, which may hang.
+  // Gives all leases back as soon as what was journalled is written or given up. Call once both
+  // have ended; the timer is disarmed before the store is asked, which may hang.
   void Leave();
 
   // Somebody gave leases up: look now.
@@ -49,6 +53,9 @@ class LeaseKeeper {
   absl::Status Ready() const;
 
  private:
+  // What was journalled for them is written, or never will be.
+  void WaitUntilQuiet(const ShardSet& shards);
+
   LeaseStore& store_;
   DeadMansTimer& timer_;
   ShardHolder& holder_;

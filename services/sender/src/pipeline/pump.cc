@@ -1,5 +1,6 @@
 #include "pipeline/pump.h"
 
+#include <algorithm>
 #include <random>
 #include <thread>
 
@@ -86,12 +87,21 @@ void Pump::Search() {
   changed_.notify_one();
 }
 
-void Pump::Tell(std::vector<Settled> settled) {
+std::vector<std::int64_t> Pump::Tell(std::vector<Settled> settled) {
+  std::vector<std::int64_t> elsewhere;
   {
     const std::lock_guard lock(mutex_);
+    for (const Settled& one : settled) {
+      if (one.requeue && !owned_.test(static_cast<std::size_t>(one.shard))) {
+        elsewhere.push_back(one.lane_id);
+      }
+    }
     mail_.settled.insert(mail_.settled.end(), settled.begin(), settled.end());
   }
   changed_.notify_one();
+  std::sort(elsewhere.begin(), elsewhere.end());
+  elsewhere.erase(std::unique(elsewhere.begin(), elsewhere.end()), elsewhere.end());
+  return elsewhere;
 }
 
 void Pump::WorkerDone() {
@@ -139,6 +149,7 @@ void Pump::Grant(const std::vector<OwnedShard>& shards) {
   {
     const std::lock_guard lock(mutex_);
     for (const OwnedShard& shard : shards) {
+      engine_.handover().Open(shard.shard);
       owned_.set(static_cast<std::size_t>(shard.shard));
       mail_.granted.push_back(shard);
     }
@@ -149,6 +160,7 @@ void Pump::Grant(const std::vector<OwnedShard>& shards) {
 void Pump::Revoke(const ShardSet& shards) {
   {
     const std::lock_guard lock(mutex_);
+    engine_.handover().Close(shards);
     owned_ &= ~shards;
     mail_.revoked |= shards;
     std::erase_if(mail_.granted, [&](const OwnedShard& granted) {
@@ -156,6 +168,10 @@ void Pump::Revoke(const ShardSet& shards) {
     });
   }
   changed_.notify_one();
+}
+
+std::vector<LaneBusy> Pump::TakeBusy(const ShardSet& shards) {
+  return engine_.handover().TakeBusy(shards, steady_clock::now());
 }
 
 ShardSet Pump::Owned() const {

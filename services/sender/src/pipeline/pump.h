@@ -36,7 +36,8 @@ class Pump final : public Brake, public ShardHolder {
   void Offer(std::vector<StoredHead> heads);          // Rows that were just stored.
   void Poke(const std::vector<std::int64_t>& lanes);  // The table has new rows of these lanes.
   void Search();                                      // It may have new rows anywhere.
-  void Tell(std::vector<Settled> settled);
+  // Returns the lanes of what goes on elsewhere: their owners are to be told.
+  std::vector<std::int64_t> Tell(std::vector<Settled> settled);
   void WorkerDone();
   void Wake();
   void DirectoryChanged();
@@ -46,6 +47,8 @@ class Pump final : public Brake, public ShardHolder {
 
   void Grant(const std::vector<OwnedShard>& shards) override;
   void Revoke(const ShardSet& shards) override;
+  bool IsQuiet(const ShardSet& shards) const override { return engine_.handover().IsQuiet(shards); }
+  std::vector<LaneBusy> TakeBusy(const ShardSet& shards) override;
   ShardSet Owned() const;
 
  private:
@@ -63,7 +66,7 @@ class Pump final : public Brake, public ShardHolder {
   const std::function<Permission()> permission_;
   const std::chrono::milliseconds horizon_;
   Workers<Dispatch>* workers_ = nullptr;
-  Engine engine_;  // Of the pump's thread only.
+  Engine engine_;  // Of the pump's thread only, but for its handover.
 
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;

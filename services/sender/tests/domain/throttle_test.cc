@@ -71,6 +71,15 @@ TEST_F(ThrottleTest, AFullQueueOfOneSenderLimitsNobodyElse) {
   EXPECT_FALSE(Ask(twilio::Refused{429, kQueueFull, "", {}}).limit);
 }
 
+TEST_F(ThrottleTest, NewCredentialsBeginAnew) {
+  throttle_.Begin(kAccount, 5);
+  EXPECT_TRUE(throttle_.End(kAccount, twilio::Refused{401, 20003, "", {}}, kStart, 0.5).pause);
+  throttle_.Begin(kAccount, 5);
+  EXPECT_TRUE(throttle_.IsOpen(kAccount, kStart + 1s));
+  throttle_.Begin(kAccount, 6);
+  EXPECT_FALSE(throttle_.IsOpen(kAccount, kStart + 1s));
+}
+
 TEST_F(ThrottleTest, BeingLateOurselvesSaysNothing) {
   for (int i = 0; i < 2; ++i) Ask(kLost);
   EXPECT_FALSE(Ask(twilio::NotWritten{true, ""}).pause);

@@ -42,8 +42,10 @@ class FakeLeases final : public LeaseStore {
     if (away) return Unavailable("DATABASE_UNAVAILABLE", "away");
     return leases;
   }
-  absl::Status Release(const std::string&, const ShardSet& shards) override {
+  absl::Status Release(const std::string&, const ShardSet& shards,
+                       std::span<const LaneBusy> told) override {
     released |= shards;
+    busy.assign(told.begin(), told.end());
     return absl::OkStatus();
   }
   absl::Status Leave(const std::string&) override { return absl::OkStatus(); }
@@ -53,6 +55,7 @@ class FakeLeases final : public LeaseStore {
   bool away = false;
   std::function<void()> on_renew;
   ShardSet released;
+  std::vector<LaneBusy> busy;
 };
 
 class FakeHolder final : public ShardHolder {
@@ -67,6 +70,11 @@ class FakeHolder final : public ShardHolder {
       return shards.test(static_cast<std::size_t>(entry.first));
     });
   }
+  bool IsQuiet(const ShardSet&) const override { return --looks_until_quiet <= 0; }
+  std::vector<LaneBusy> TakeBusy(const ShardSet&) override {
+    was_quiet = looks_until_quiet <= 0;
+    return {{7, 300ms}};
+  }
   std::map<int, std::int64_t> Held() const {
     const std::lock_guard lock(mutex);
     return held;
@@ -74,6 +82,8 @@ class FakeHolder final : public ShardHolder {
 
   mutable std::mutex mutex;
   std::map<int, std::int64_t> held;
+  mutable std::atomic<int> looks_until_quiet{0};
+  bool was_quiet = false;
 };
 
 class LeaseKeeperTest : public testing::Test {
@@ -171,6 +181,61 @@ TEST_F(LeaseKeeperTest, LeavingGivesAllBackAndDisarms) {
   EXPECT_EQ(holder_.Held(), Held{});
   EXPECT_TRUE(store_.released.all());
   EXPECT_FALSE(timer_.FiresAt().has_value());
+}
+
+TEST_F(LeaseKeeperTest, GivesBackAsSoonAsNothingIsAboutToBeWritten) {
+  LeaseKeeper keeper(store_, timer_, holder_, {.replica = "me", .write_window = 10min});
+  store_.leases.owned = {{1, 1}, {2, 1}};
+  keeper.RenewOnce({});
+  store_.leases.fair_share = 1;
+  holder_.looks_until_quiet = 3;
+  keeper.RenewOnce({});
+  EXPECT_TRUE(holder_.was_quiet);
+  EXPECT_TRUE(store_.released.test(2));
+  ASSERT_EQ(store_.busy.size(), 1U) << "and says for how long each lane is busy";
+  EXPECT_EQ(store_.busy[0].lane_id, 7);
+}
+
+TEST_F(LeaseKeeperTest, WhatWasGivenBackIsNotTakenUpAgain) {
+  store_.leases.owned = {{1, 1}, {2, 1}};
+  store_.leases.fair_share = 1;
+  keeper_.RenewOnce({});
+  // The store has not read the release yet, and there is room again.
+  store_.released.reset();
+  store_.leases.fair_share = 2;
+  keeper_.RenewOnce({});
+  EXPECT_EQ(holder_.Held(), (Held{{1, 1}})) << "the release may be read at any moment";
+  EXPECT_TRUE(store_.released.test(2)) << "it may have been lost";
+  store_.leases.owned = {{1, 1}, {2, 2}};
+  keeper_.RenewOnce({});
+  EXPECT_EQ(holder_.Held(), (Held{{1, 1}, {2, 2}}));
+}
+
+// The store swallows the question: there is nothing to die for.
+TEST_F(LeaseKeeperTest, NobodyDiesWhoHoldsNothing) {
+  store_.away = true;
+  store_.on_renew = [&] {
+    EXPECT_TRUE(timer_.FiresAt().has_value());
+    timer_.now = 103s + 600ms;
+    std::jthread guard([&](std::stop_token stop) { keeper_.Guard(stop); });
+    const auto deadline = std::chrono::steady_clock::now() + 10s;
+    while (timer_.FiresAt().has_value() && std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::yield();
+    }
+    EXPECT_FALSE(timer_.FiresAt().has_value()) << "disarmed before it fires at 105 s";
+  };
+  keeper_.RenewOnce({});
+  // What the answer grants in the end is not taken.
+  store_.away = false;
+  store_.leases.owned = {{3, 1}};
+  timer_.now = 200s;
+  store_.on_renew = [&] {
+    timer_.now = 203s + 600ms;
+    std::jthread guard([&](std::stop_token stop) { keeper_.Guard(stop); });
+    while (timer_.FiresAt().has_value()) std::this_thread::yield();
+  };
+  keeper_.RenewOnce({});
+  EXPECT_EQ(holder_.Held(), Held{});
 }
 
 }  // namespace

@@ -59,6 +59,7 @@ class FakeStore final : public QueueStore {
   absl::StatusOr<int> SweepResumedCampaigns(int) override { return Unused(); }
   absl::StatusOr<int> Prune() override { return Unused(); }
   absl::StatusOr<std::int64_t> CountUnconfirmed() override { return Unused(); }
+  absl::Status WakeOwners(std::span<const std::int64_t>) override { return Unused(); }
 
   absl::StatusOr<std::vector<Change>> Unpublished(std::chrono::milliseconds, int) override {
     return std::vector<Change>();

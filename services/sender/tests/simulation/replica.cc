@@ -42,7 +42,7 @@ struct Replica::Work {
       : job(task.dispatch.job),
         planned_at(task.planned_at),
         cut_off(task.cut_off),
-        slot(task.dispatch.limiter, job.head.segments, job.write_by) {}
+        slot(task.dispatch.limiter, job.head.segments, job.write_by, task.dispatch.ticket) {}
   const Job job;
   const Micros planned_at;
   const bool cut_off;
@@ -60,6 +60,7 @@ Replica::Replica(World& world, Tables& tables, Twilio& twilio, Kafka& kafka, con
       intervals_(intervals),
       name_(std::move(name)),
       engine_(*this, OptionsOf(name_), world.steady()),
+      retries_(kRetries),
       leases_(LeasesOf(name_)),
       consent_(world.steady()),
       heard_at_(world.now()) {}
@@ -95,20 +96,44 @@ void Replica::Stop() {
   });
 }
 
-// Workers and settler end first, while the leases are still renewed.
+// The leases go first, so that others send on; then what is on its way gets its answers.
 void Replica::Leave() {
-  if (InFlight() > 0) return In(50 * kMilli, [this] { Leave(); });
+  if (left_) return;
   left_ = true;
-  owned_.reset();
-  timer_ = 0;
-  leases_.GaveUp();
+  Revoke(ShardSet().set());
+  ReleaseQuiet(ShardSet().set(), world_.now() + 600 * kMilli, [this] { End(); });
+}
+
+void Replica::End() {
+  if (InFlight() > 0) return In(50 * kMilli, [this] { End(); });
+  alive_ = false;
+}
+
+void Replica::Revoke(const ShardSet& shards) {
+  engine_.handover().Close(shards);
+  owned_ &= ~shards;
+  mail_.revoked |= shards;
+  std::erase_if(mail_.granted, [&](const OwnedShard& granted) {
+    return shards.test(static_cast<std::size_t>(granted.shard));
+  });
+}
+
+void Replica::ReleaseQuiet(const ShardSet& shards, Micros latest, std::function<void()> done) {
+  if (!engine_.handover().IsQuiet(shards) && world_.now() < latest) {
+    return In(2 * kMilli, [this, shards, latest, done] { ReleaseQuiet(shards, latest, done); });
+  }
+  if (left_) {
+    timer_ = 0;
+    leases_.GaveUp();
+  }
+  const auto busy = engine_.handover().TakeBusy(shards, world_.steady());
   Call<bool>(
-      [this] {
-        tables_.Release(name_, ShardSet().set());
-        tables_.Leave(name_);
+      [this, shards, busy] {
+        tables_.Release(name_, shards, busy);
+        if (left_) tables_.Leave(name_);
         return true;
       },
-      [this](const auto&) { alive_ = false; });
+      [done](const auto&) { done(); });
 }
 
 int Replica::InFlight() const {
@@ -311,6 +336,7 @@ void Replica::StartWork() {
     const auto work = std::make_shared<Work>(tasks_.front());
     tasks_.erase(tasks_.begin());
     throttle_.Begin(work->job.lane.account_sid);
+    if (work->job.errors == 0) retries_.Earn(work->job.lane.account_sid, world_.steady());
     if (world_.Chance(faults_.no_connection)) {
       In(world_.Between(kMilli, 30 * kMilli), [this, work] {
         Conclude(work, twilio::NotWritten{false, "simulated"});
@@ -356,6 +382,10 @@ void Replica::Conclude(const std::shared_ptr<Work>& work, const twilio::SendOutc
   SettleEntry entry = EntryOf(job);
   entry.settlement = Settle(RetryPolicy{}, outcome, context);
   const SteadyTime now = world_.steady();
+  if (entry.settlement.state == State::kQueued && entry.settlement.counts_as_error) {
+    entry.settlement.wait =
+        std::max(entry.settlement.wait, retries_.Spend(job.lane.account_sid, now));
+  }
   if (advice.limit) mail_.account_limits.emplace_back(job.lane.account_sid, *advice.limit);
   if (advice.pause) mail_.account_pauses.emplace_back(job.lane.account_sid, now + *advice.pause);
   const SteadyTime until = now + entry.settlement.wait;
@@ -381,23 +411,27 @@ void Replica::SettleNext() {
   if (outcomes_.empty()) return;
   settling_ = outcomes_.size();
   const std::vector<SettleEntry> batch = std::exchange(outcomes_, {});
-  Call<std::vector<SettleResult>>([this, batch] { return tables_.Settle(batch); },
-                                  [this, batch](const auto& results) {
-                                    MayStrike();
-                                    settling_ = 0;
-                                    if (!results.ok()) {
-                                      outcomes_.insert(outcomes_.begin(), batch.begin(),
-                                                       batch.end());
-                                      return In(100 * kMilli, [this] {
-                                        if (settling_ == 0) SettleNext();
-                                      });
-                                    }
-                                    for (std::size_t i = 0; i < batch.size(); ++i) {
-                                      mail_.settled.push_back(ToSettled(batch[i], (*results)[i]));
-                                    }
-                                    WakePump();
-                                    SettleNext();
-                                  });
+  Call<std::vector<SettleResult>>(
+      [this, batch] { return tables_.Settle(batch); },
+      [this, batch](const auto& results) {
+        MayStrike();
+        settling_ = 0;
+        if (!results.ok()) {
+          outcomes_.insert(outcomes_.begin(), batch.begin(), batch.end());
+          return In(100 * kMilli, [this] {
+            if (settling_ == 0) SettleNext();
+          });
+        }
+        for (std::size_t i = 0; i < batch.size(); ++i) {
+          const Settled settled = ToSettled(batch[i], (*results)[i]);
+          mail_.settled.push_back(settled);
+          if (settled.requeue && !owned_.test(static_cast<std::size_t>(settled.shard))) {
+            on_foreign(settled.lane_id);
+          }
+        }
+        WakePump();
+        SettleNext();
+      });
 }
 
 // Leases -----------------------------------------------------------------------------------------
@@ -422,24 +456,14 @@ void Replica::Renew() {
                      leases_.Finish(leases, started, was_holding, Boot(world_.now()));
                  if (renewed.disarm) timer_ = 0;
                  Arm(renewed.arm);
-                 owned_ &= ~renewed.revoked;
-                 mail_.revoked |= renewed.revoked;
-                 std::erase_if(mail_.granted, [&](const OwnedShard& shard) {
-                   return renewed.revoked.test(static_cast<std::size_t>(shard.shard));
-                 });
+                 Revoke(renewed.revoked);
                  for (const OwnedShard& shard : renewed.granted) {
+                   engine_.handover().Open(shard.shard);
                    owned_.set(static_cast<std::size_t>(shard.shard));
                    mail_.granted.push_back(shard);
                  }
                  if (renewed.surplus.any()) {
-                   In(600 * kMilli, [this, surplus = renewed.surplus] {
-                     Call<bool>(
-                         [this, surplus] {
-                           tables_.Release(name_, surplus);
-                           return true;
-                         },
-                         [](const auto&) {});
-                   });
+                   ReleaseQuiet(renewed.surplus, world_.now() + 600 * kMilli, [] {});
                  }
                  if (renewed.revoked.any() || !renewed.granted.empty()) {
                    world_.Note(name_, "holds", renewed.held, "granted", renewed.granted.size(),
@@ -452,14 +476,15 @@ void Replica::Renew() {
 
 void Replica::Guard() {
   if (left_) return;
-  const Micros give_up_at = FromBoot(leases_.GiveUpAt());
-  if (!leases_.holding() || world_.now() < give_up_at) {
-    const Micros wait = leases_.holding() ? give_up_at - world_.now() : 3'500 * kMilli;
-    return In(std::max(wait, 250 * kMilli), [this] { Guard(); });
+  const auto at = leases_.GiveUpAt();
+  const Micros wait = at ? FromBoot(*at) - world_.now() : 3'500 * kMilli;
+  if (wait > 0) return In(std::max(wait, 250 * kMilli), [this] { Guard(); });
+  if (!leases_.holding()) {
+    timer_ = 0;
+    leases_.GaveUp();
+    return Guard();
   }
-  owned_.reset();
-  mail_.revoked.set();
-  mail_.granted.clear();
+  Revoke(ShardSet().set());
   WakePump();
   In(600 * kMilli, [this] {
     if (left_) return;

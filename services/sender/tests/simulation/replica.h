@@ -12,6 +12,7 @@
 #include "domain/consent_freshness.h"
 #include "domain/engine.h"
 #include "domain/lease_state.h"
+#include "domain/retry_budget.h"
 #include "domain/throttle.h"
 #include "domain/write_slot.h"
 #include "outside.h"
@@ -38,6 +39,9 @@ class Replica final : public LaneRules {
   const std::string& name() const { return name_; }
   // Requests that were journalled, or may be, and have no stored outcome.
   int InFlight() const;
+  // Of an account that it asked Twilio for: first ones and retries.
+  static constexpr RetryBudget::Options kRetries{.at_once = 1,
+                                                 .interval = std::chrono::milliseconds(5'000)};
 
   // Kafka cannot be reached from here.
   void SetCutOff(bool cut_off) { cut_off_ = cut_off; }
@@ -52,6 +56,7 @@ class Replica final : public LaneRules {
     return std::chrono::microseconds(intervals_.at(lane.number));
   }
   bool IsOpen(const Lane&) const override { return true; }
+  std::int64_t AccountVersion(const std::string&) const override { return 0; }
 
  private:
   // On this process: not after its death, and not while it is paused.
@@ -61,6 +66,7 @@ class Replica final : public LaneRules {
   template <class Result>
   void Call(std::function<Result()> run, std::function<void(absl::StatusOr<Result>)> done);
   void Leave();
+  void End();
   // Perhaps the end of this process, or a pause, right here.
   void MayStrike();
 
@@ -85,6 +91,9 @@ class Replica final : public LaneRules {
   void SettleNext();
   void Renew();
   void Guard();
+  void Revoke(const ShardSet& shards);
+  // As soon as what was journalled is written or given up; then `done`.
+  void ReleaseQuiet(const ShardSet& shards, Micros latest, std::function<void()> done);
   void Arm(std::optional<BootTime> at);
   void LookForConsent();
   void TakeCommands();
@@ -123,6 +132,7 @@ class Replica final : public LaneRules {
   std::vector<Task> tasks_;
   bool planned_cut_off_ = false;  // Kafka was not heard for 5 s when the last batch was planned.
   Throttle throttle_;
+  RetryBudget retries_;
 
   std::vector<SettleEntry> outcomes_;
   std::size_t settling_ = 0;

@@ -104,6 +104,7 @@ LaneRow Tables::ToLaneRow(const LaneState& lane) const {
     row.last_request_age = std::chrono::microseconds(Now() - lane.last_request_at);
   }
   row.last_segments = lane.last_segments;
+  if (lane.busy >= 0) row.busy = std::chrono::microseconds(lane.busy);
   return row;
 }
 
@@ -249,6 +250,7 @@ std::vector<JournalResult> Tables::Journal(const JournalRequest& request) {
     LaneState& lane = lanes_[static_cast<std::size_t>(id) - 1];
     lane.last_request_at = Now();
     lane.last_segments = count;
+    lane.busy = -1;
   }
   return results;
 }
@@ -415,16 +417,23 @@ Leases Tables::Renew(const std::string& replica, std::chrono::milliseconds lease
   for (int i = 0; i < kShards && static_cast<int>(leases.owned.size()) < leases.fair_share; ++i) {
     const int shard = (start + i * 37) % kShards;
     Shard& state = shards_[static_cast<std::size_t>(shard)];
-    if (!state.owner.empty() && state.lease_until > Now() && !dead_.contains(state.owner)) continue;
+    const bool died = dead_.contains(state.owner);
+    if (!state.owner.empty() && state.lease_until > Now() && !died) continue;
     state.owner = replica;
     ++state.epoch;
     state.lease_until = Now() + Of(lease);
-    leases.owned.push_back({shard, state.epoch});
+    leases.owned.push_back({shard, state.epoch, died});
   }
   return leases;
 }
 
-void Tables::Release(const std::string& replica, const ShardSet& shards) {
+void Tables::Release(const std::string& replica, const ShardSet& shards,
+                     std::span<const LaneBusy> busy) {
+  for (const LaneBusy& one : busy) {
+    LaneState& state = lanes_[static_cast<std::size_t>(one.lane_id) - 1];
+    const auto shard = static_cast<std::size_t>(state.lane.shard);
+    if (shards.test(shard) && shards_[shard].owner == replica) state.busy = one.busy.count();
+  }
   for (std::size_t shard = 0; shard < shards.size(); ++shard) {
     if (shards.test(shard) && shards_[shard].owner == replica) {
       shards_[shard].owner.clear();

@@ -79,7 +79,7 @@ class Tables {
   std::vector<std::int64_t> Sweep();
 
   Leases Renew(const std::string& replica, std::chrono::milliseconds lease);
-  void Release(const std::string& replica, const ShardSet& shards);
+  void Release(const std::string& replica, const ShardSet& shards, std::span<const LaneBusy> busy);
   void Leave(const std::string& replica);
   // Its process is known to be dead: its leases are free.
   void Bury(const std::string& replica) { dead_.insert(replica); }
@@ -93,6 +93,7 @@ class Tables {
     Lane lane;
     Micros last_request_at = -1;
     int last_segments = 0;
+    Micros busy = -1;  // -1: unknown.
   };
   struct Shard {
     std::string owner;
