@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 namespace parley::sender {
 namespace {
 
@@ -18,8 +20,9 @@ TEST(ParseWeights, ReadsAList) {
 
 TEST(ParseWeights, RefusesWhatItDoesNotUnderstand) {
   const std::string one = kOne;
-  for (const std::string& text : {one, one + "=", one + "=0", one + "=101", one + "=2x", "you=2",
-                                  one + "=2,", one + "=2," + one + "=3", std::string("=2")}) {
+  for (const std::string& text :
+       std::vector<std::string>{one, one + "=", one + "=0", one + "=101", one + "=2x", "you=2",
+                                one + "=2,", one + "=2," + one + "=3", "=2"}) {
     EXPECT_EQ(ParseWeights(text).status().code(), absl::StatusCode::kInvalidArgument) << text;
   }
 }
