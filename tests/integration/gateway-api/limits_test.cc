@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "adapters/redis_api_limit.h"
+#include "parley/v1/organization.pb.h"
 #include "tests/integration/gateway-api/fixture.h"
 #include "tests/integration/sender/processes.h"
 

@@ -62,6 +62,11 @@ class FakeStore final : public QueueStore {
   absl::Status WakeOwners(std::span<const std::int64_t>) override { return Unused(); }
 
   absl::StatusOr<std::vector<Change>> Unpublished(std::chrono::milliseconds, int) override {
+    {
+      const std::lock_guard lock(mutex);
+      ++searches;
+    }
+    signal.Notify();
     return std::vector<Change>();
   }
   absl::Status MarkPublished(std::span<const Change> changes) override {
@@ -88,6 +93,7 @@ class FakeStore final : public QueueStore {
 
   Signal signal;
   std::mutex mutex;
+  int searches = 0;
   std::vector<Publication> open;
   std::vector<std::string> marked;
   std::vector<std::int64_t> forgotten;
@@ -208,7 +214,11 @@ TEST_F(PublisherTest, WhileKafkaHangsWhatIsTooMuchIsLeftToTheSearch) {
   small.Enqueue(Publication{10, {Of("last", State::kSent, 9)}});
   {
     std::jthread thread([&](std::stop_token stop) { small.Run(std::move(stop)); });
-    sink_.signal.WaitFor([this] { return Published().size() == 2; });
+    // It searches when it is done with what was queued.
+    store_.signal.WaitFor([this] {
+      const std::lock_guard lock(store_.mutex);
+      return store_.searches > 0;
+    });
     std::vector<std::function<void(absl::Status)>> waiting;
     {
       const std::lock_guard lock(sink_.mutex);
