@@ -28,6 +28,7 @@
 #include "libs/telemetry/log.h"
 #include "libs/telemetry/metrics.h"
 #include "libs/twilio/client.h"
+#include "operator/command.h"
 #include "pipeline/commands.h"
 #include "pipeline/consent.h"
 #include "pipeline/directory.h"
@@ -296,12 +297,16 @@ int Fail(const absl::Status& status) {
   return 1;
 }
 
-int Run(std::string_view command) {
+int Run(int argc, char** argv) {
+  const std::string_view command = argc > 1 ? argv[1] : "serve";
   if (command == "--help") {
     std::printf(
         "sender: sends messages through Twilio, never twice.\n\n"
         "  sender [serve]             run\n"
         "  sender migrate             create or update its tables\n"
+        "  sender shards              who sends for what\n"
+        "  sender queues              what waits, by number\n"
+        "  sender unconfirmed         requests whose outcome nobody knows\n"
         "  sender --settings-markdown the settings as a table for the documentation\n\n%s",
         config::HelpText(config::List<Config>()).c_str());
     return 0;
@@ -310,7 +315,8 @@ int Run(std::string_view command) {
     std::printf("%s", config::Markdown(config::List<Config>()).c_str());
     return 0;
   }
-  if (command != "serve" && command != "migrate") {
+  const bool asks = IsOperatorCommand(command);
+  if (command != "serve" && command != "migrate" && !asks) {
     std::fprintf(stderr, "sender: unknown command %s; see sender --help\n",
                  std::string(command).c_str());
     return 2;
@@ -323,6 +329,15 @@ int Run(std::string_view command) {
         postgres::Migrate(std::string(config->database_url.Reveal()), kSchema, Migrations());
     return migrated.ok() ? 0 : Fail(migrated);
   }
+  if (asks) {
+    postgres::PoolOptions options;
+    options.url = std::string(config->database_url.Reveal());
+    options.application_name = "sender-operator";
+    options.role = kRole;
+    options.schema = kSchema;
+    options.connections_max = 1;
+    return RunOperatorCommand(argc - 1, argv + 1, options);
+  }
   Shutdown shutdown;
   const absl::Status served = Serve(*config, shutdown);
   return served.ok() ? 0 : Fail(served);
@@ -331,4 +346,4 @@ int Run(std::string_view command) {
 }  // namespace
 }  // namespace parley::sender
 
-int main(int argc, char** argv) { return parley::sender::Run(argc > 1 ? argv[1] : "serve"); }
+int main(int argc, char** argv) { return parley::sender::Run(argc, argv); }

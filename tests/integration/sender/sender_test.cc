@@ -61,6 +61,49 @@ TEST_F(SenderTest, SendsOnceAndTellsEachStep) {
   EXPECT_EQ(Count("SELECT count(*) FROM shards WHERE owner IS NOT NULL"), 0);
 }
 
+TEST_F(SenderTest, AnOperatorSeesWhatWaitsAndWhatNobodyKnows) {
+  PublishAccount();
+  const std::string from = AddNumber();
+  const auto sender = StartSender({"PARLEY_RATE_LONG_CODE=0"});
+  SetFaults({{"accept_then_drop_rate", 1}, {"list_lag_ms", 600'000}});
+  const Send lost = MakeSend(from, kTo, "of unknown fate");
+  Command(lost);
+  ASSERT_TRUE(WaitForOutcome(lost.message_id(), SendOutcome::STATE_UNCONFIRMED));
+  SetFaults({{"accept_then_drop_rate", 0}});
+  Send later = MakeSend(from, kTo, "later");
+  later.set_not_before_us(ToMicros(SystemClock().Now()) + 600'000'000);
+  Command(later);
+  ASSERT_TRUE(Eventually([&] { return WasAccepted(later.message_id()); }));
+  const auto ask = [](std::vector<std::string> arguments) {
+    Process operator_command(SenderBinary(), std::move(arguments),
+                             {"PARLEY_DATABASE_URL=" + DatabaseUrl()});
+    EXPECT_EQ(operator_command.Wait(), 0) << operator_command.Output();
+    return operator_command.Output();
+  };
+  const auto find = [](const std::string& output, const char* key, const std::string& value) {
+    for (const auto& row : nlohmann::json::parse(output)) {
+      if (row.at(key) == value) return row;
+    }
+    return nlohmann::json();
+  };
+  const std::string unconfirmed = ask({"unconfirmed", "--json", "--limit", "10000"});
+  const auto row = find(unconfirmed, "message", lost.message_id());
+  ASSERT_FALSE(row.is_null()) << unconfirmed;
+  EXPECT_EQ(row["attempt"], "1");
+  EXPECT_EQ(row["number"], from);
+  EXPECT_THAT(unconfirmed, Not(HasSubstr(kTo)));
+  EXPECT_THAT(unconfirmed, Not(HasSubstr("of unknown fate")));
+  const auto queue = find(ask({"queues", "--json", "--limit", "10000"}), "number", from);
+  ASSERT_FALSE(queue.is_null());
+  EXPECT_EQ(queue["queued"], "1");
+  EXPECT_EQ(queue["due"], "0");
+  const std::string shards = ask({"shards"});
+  EXPECT_THAT(shards, HasSubstr("256"));
+  Process misused(SenderBinary(), {"queues", "--limit", "0"},
+                  {"PARLEY_DATABASE_URL=" + DatabaseUrl()});
+  EXPECT_EQ(misused.Wait(), 2);
+}
+
 TEST_F(SenderTest, WhatCannotBeReadIsBuriedAndTheNextFlows) {
   PublishAccount();
   const std::string from = AddNumber();

@@ -15,7 +15,7 @@ absl::StatusOr<double> MeasureBareCalls(const Target& target, int workers,
                                         std::chrono::milliseconds duration);
 
 // Messages per second through insert, claim and outcome, each a transaction of 100 rows, over
-// `connections`; in a scratch copy of the sender's table. `url`: the sender's database.
+// `connections`; in a scratch table of the least columns. `url`: the sender's database.
 absl::StatusOr<double> MeasureBareRows(const std::string& url, int connections, int messages);
 
 }  // namespace parley::bench

@@ -636,7 +636,7 @@ absl::StatusOr<std::vector<Publication>> PostgresStore::OpenPublications(millise
         const pqxx::result rows =
             Run(tx, "publications_open",
                 "SELECT " PARLEY_CHANGE_COLUMNS
-                ", p.id FROM (SELECT id, organization_ids, message_ids, generations "
+                ", p.id AS publication FROM (SELECT id, organization_ids, message_ids, generations "
                 "FROM (SELECT *, sum(cardinality(message_ids)) OVER (ORDER BY id) "
                 "- cardinality(message_ids) AS before FROM publications "
                 "WHERE created_at < now() - $1 * interval '1 millisecond' ORDER BY id LIMIT $2) q "
@@ -648,7 +648,7 @@ absl::StatusOr<std::vector<Publication>> PostgresStore::OpenPublications(millise
                 age.count(), changes_max);
         std::vector<Publication> publications;
         for (const pqxx::row& row : rows) {
-          const std::int64_t id = Number(row[15]);
+          const std::int64_t id = Number(row["publication"]);
           if (publications.empty() || publications.back().id != id)
             publications.push_back({id, {}});
           if (!row[0].is_null()) publications.back().changes.push_back(ToChange(row));
