@@ -24,26 +24,29 @@ void Publisher::Enqueue(std::vector<Change> changes) {
   if (changes.empty()) return;
   {
     const std::lock_guard lock(mutex_);
-    for (Change& change : changes) Add(std::move(change), 0);
+    for (Change& change : changes) Add(std::move(change), 0, 0);
   }
   changed_.notify_one();
 }
 
 void Publisher::Enqueue(Publication publication) {
+  // What is under way again is told by its next outcome, which has a note of its own.
+  std::erase_if(publication.changes,
+                [](const Change& change) { return change.state == State::kSending; });
   if (publication.changes.empty() && publication.id == 0) return;
   {
     const std::lock_guard lock(mutex_);
     if (publication.changes.empty()) {
       done_.push_back(publication.id);
     } else {
-      open_[publication.id] = publication.changes.size();
+      open_[publication.id] = {++rounds_, publication.changes.size()};
     }
-    for (Change& change : publication.changes) Add(std::move(change), publication.id);
+    for (Change& change : publication.changes) Add(std::move(change), publication.id, rounds_);
   }
   changed_.notify_one();
 }
 
-void Publisher::Add(Change change, std::int64_t publication) {
+void Publisher::Add(Change change, std::int64_t publication, std::uint64_t round) {
   if (change.state == State::kSending) {
     first_held_ = first_held_ || held_until_.empty();  // Nobody waits for that time yet.
     held_until_.emplace_back(steady_clock::now() + options_.sending_hold, change.ord);
@@ -51,7 +54,7 @@ void Publisher::Add(Change change, std::int64_t publication) {
     return;
   }
   held_.erase(change.ord);
-  Item item{std::move(change), publication};
+  Item item{std::move(change), publication, round};
   if (queued_.size() < options_.queued_max) {
     queued_.push_back(std::move(item));
   } else {
@@ -67,7 +70,7 @@ Publisher::Time Publisher::ReleaseHeld(Time now) {
     const auto held = held_.find(ord);
     if (held != held_.end()) {
       if (at > now) return at;
-      queued_.push_back({std::move(held->second), 0});
+      queued_.push_back({std::move(held->second), 0, 0});
       held_.erase(held);
     }
     held_until_.pop_front();
@@ -125,7 +128,7 @@ void Publisher::Publish(std::deque<Item> items) {
       ++in_flight_;
     }
     // What is marked later needs the key, the version and the state only.
-    Item mark{{}, item.publication};
+    Item mark{{}, item.publication, item.round};
     mark.change.key = item.change.key;
     mark.change.version = item.change.version;
     mark.change.state = item.change.state;
@@ -152,7 +155,8 @@ void Publisher::Acknowledged(const Item& item, const absl::Status& status) {
       LeaveToSearch(item);
     } else if (item.publication != 0) {
       const auto open = open_.find(item.publication);
-      if (open != open_.end() && --open->second == 0) {
+      // An answer of an earlier round says nothing about what was lost in it.
+      if (open != open_.end() && open->second.round == item.round && --open->second.left == 0) {
         done_.push_back(open->first);
         open_.erase(open);
       }

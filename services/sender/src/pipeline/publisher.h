@@ -41,9 +41,14 @@ class Publisher {
   struct Item {
     Change change;
     std::int64_t publication = 0;  // 0: marked on its row.
+    std::uint64_t round = 0;       // Of the publication, which may be published again.
+  };
+  struct Open {
+    std::uint64_t round = 0;
+    std::size_t left = 0;  // Changes of this round that Kafka has not acknowledged.
   };
 
-  void Add(Change change, std::int64_t publication);
+  void Add(Change change, std::int64_t publication, std::uint64_t round);
   // Moves what was held for long enough to the queue. Returns when to look again.
   Time ReleaseHeld(Time now);
   void Publish(std::deque<Item> items);
@@ -64,8 +69,9 @@ class Publisher {
   std::deque<std::pair<Time, std::int64_t>> held_until_;
   bool first_held_ = false;
   std::vector<Change> acknowledged_;
-  std::unordered_map<std::int64_t, std::size_t> open_;  // Publications, by changes to come.
-  std::vector<std::int64_t> done_;                      // Publications that Kafka has.
+  std::unordered_map<std::int64_t, Open> open_;  // Publications.
+  std::uint64_t rounds_ = 0;
+  std::vector<std::int64_t> done_;  // Publications that Kafka has.
   std::size_t in_flight_ = 0;
 };
 

@@ -203,6 +203,28 @@ TEST_F(PublisherTest, WhatACrashLeftOverIsPublishedAndForgotten) {
   EXPECT_THAT(store_.forgotten, UnorderedElementsAre(5, 6));
 }
 
+TEST_F(PublisherTest, AnswersOfAnEarlierRoundDoNotCount) {
+  sink_.answers = false;
+  const Publication publication{7, {Of("a", State::kSent, 1), Of("b", State::kSent, 2)}};
+  publisher_.Enqueue(publication);
+  publisher_.Enqueue(publication);  // Found again, while the first round is on its way.
+  RunUntil([this] {
+    const std::lock_guard lock(sink_.mutex);
+    if (sink_.waiting.size() < 4) return false;
+    // Kafka takes "a" of both rounds; "b" is lost.
+    for (const std::size_t nr : {0, 2}) sink_.waiting[nr](absl::OkStatus());
+    for (const std::size_t nr : {1, 3}) sink_.waiting[nr](Unavailable("KAFKA", "away"));
+    return true;
+  });
+  EXPECT_THAT(store_.forgotten, IsEmpty());
+}
+
+TEST_F(PublisherTest, WhatIsUnderWayAgainDoesNotKeepAPublicationOpen) {
+  publisher_.Enqueue(Publication{7, {Of("a", State::kSent, 1), Of("b", State::kSending, 2)}});
+  RunUntil([this] { return Published().size() == 1; });
+  EXPECT_THAT(store_.forgotten, ElementsAre(7));
+}
+
 TEST_F(PublisherTest, WhileKafkaHangsWhatIsTooMuchIsLeftToTheSearch) {
   sink_.answers = false;
   Publisher small(store_, sink_, {.in_flight_max = 2});
