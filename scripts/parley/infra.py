@@ -66,9 +66,9 @@ share.coordinator.state.topic.min.isr=1
 # A restarted consumer gets its partitions at once, a killed one loses them soon.
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
-# Small machine: few threads, and a cleaner that fits the heap.
-num.network.threads=2
-num.io.threads=4
+# Small machine: few threads, each wake-up of another costs, and a cleaner that fits the heap.
+num.network.threads=1
+num.io.threads=2
 log.cleaner.dedupe.buffer.size=8388608
 log.segment.bytes=134217728
 log.index.size.max.bytes=1048576

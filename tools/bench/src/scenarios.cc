@@ -194,10 +194,13 @@ absl::StatusOr<Samples> MeasureWebhooks(const Target& target, const Load& load) 
   return MeasureFlood(target, load, target.webhooks_url);
 }
 
-absl::StatusOr<Samples> MeasurePaced(const Target& target, const Load& load) {
+absl::StatusOr<Samples> MeasurePaced(const Target& target, const Load& load,
+                                     const std::string& url) {
   PARLEY_RETURN_IF_ERROR(SetAi(target, false));
+  Target there = target;
+  there.webhooks_url = url;
   return SendPaced(
-      target, load, NewId(), [](std::int64_t, const std::string&) {}, kConversations);
+      there, load, NewId(), [](std::int64_t, const std::string&) {}, kConversations);
 }
 
 absl::StatusOr<Samples> MeasureSends(const Target& target, const Load& load, int latency_ms) {

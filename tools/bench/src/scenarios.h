@@ -27,8 +27,10 @@ absl::StatusOr<Samples> MeasureWebhooks(const Target& target, const Load& load);
 absl::StatusOr<Samples> MeasureFlood(const Target& target, const Load& load,
                                      const std::string& url);
 
-// Signed webhooks at an even pace (Load::per_second), each one's latency from when it was due.
-absl::StatusOr<Samples> MeasurePaced(const Target& target, const Load& load);
+// Signed webhooks to `url` at an even pace (Load::per_second), each one's latency from when it was
+// due.
+absl::StatusOr<Samples> MeasurePaced(const Target& target, const Load& load,
+                                     const std::string& url);
 
 // Send commands for many numbers, put into Kafka at once, until the last reached the simulator's
 // ledger. Latency is from the command's production to the request's arrival. Needs senders without
