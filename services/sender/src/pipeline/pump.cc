@@ -13,7 +13,8 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr std::chrono::microseconds kCollect{500};  // For more free workers, when all are busy.
+// For more free workers, when all are busy: few large transactions instead of many small ones.
+constexpr std::chrono::microseconds kCollect{2'000};
 // More are read from the table when their turn comes: while the store hangs, memory does not grow.
 constexpr std::size_t kOfferedMax = 10'000;
 

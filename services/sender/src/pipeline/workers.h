@@ -18,8 +18,8 @@ class Workers {
   // `run` must not throw. `on_done` is told after each task, when another one may be submitted.
   Workers(std::size_t threads_max, std::function<void(Task)> run, std::function<void()> on_done)
       : threads_max_(threads_max),
-        // A little more than threads: the next is ready when one ends.
-        capacity_(threads_max + threads_max / 8 + 1),
+        // Some more than threads: the next is ready when one ends, for as long as a journal takes.
+        capacity_(threads_max + threads_max / 4 + 1),
         run_(std::move(run)),
         on_done_(std::move(on_done)) {}
 
