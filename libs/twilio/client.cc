@@ -95,8 +95,7 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Create(TransportOptions options)
 
 SendOutcome Client::CreateMessage(const Account& account, const NewMessage& message,
                                   std::optional<SteadyTime> write_by, WriteGate about_to_write) {
-  thread_local std::string form;
-  form.clear();
+  std::string form;
   AppendFormParam(form, "To", message.to);
   AddIfSet(form, "From", message.from);
   AddIfSet(form, "MessagingServiceSid", message.messaging_service_sid);

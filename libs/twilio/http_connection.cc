@@ -9,6 +9,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,20 +19,24 @@
 #include <charconv>
 #include <csignal>
 #include <cstring>
+#include <system_error>
 #include <thread>
 
 #include "libs/base/status.h"
 #include "libs/base/text.h"
+#include "libs/fibers/fibers.h"
 #include "libs/twilio/url.h"
 
 namespace parley::twilio {
 namespace {
 
+using fibers::WaitFor;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kAddressCacheTime{30};
 constexpr std::chrono::seconds kRetryAfterMax{300};
+constexpr std::size_t kHeadBytes = 512;  // About what a request's headers take.
 constexpr std::size_t kReadBytes = 8 << 10;
 constexpr std::size_t kHeaderBytesMax = 32 << 10;
 
@@ -51,16 +56,54 @@ std::string ErrnoText(std::string_view what) {
   return std::string(what) + ": " + std::strerror(errno);
 }
 
-// Waits for `events` on the socket. False when the deadline passed.
-bool WaitFor(int fd, short events, SteadyTime deadline) {
-  for (;;) {
-    const auto left = std::chrono::ceil<milliseconds>(deadline - steady_clock::now()).count();
-    if (left <= 0) return false;
-    pollfd entry{fd, events, 0};
-    const int ready = poll(&entry, 1, static_cast<int>(std::min<std::int64_t>(left, 3'600'000)));
-    if (ready > 0) return true;
-    if (ready < 0 && errno != EINTR) return false;
+// What getaddrinfo answers. It knows no deadline and would hold up the fibers of its thread, so it
+// has one of its own, which may outlive the one who asked.
+struct Answer {
+  const int done = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  int error = 0;
+  std::vector<SocketAddress> addresses;
+
+  Answer() = default;
+  ~Answer() { close(done); }
+  Answer(const Answer&) = delete;
+  Answer& operator=(const Answer&) = delete;
+};
+
+void AskResolver(const std::string& host, const std::string& port, Answer& answer) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  answer.error = getaddrinfo(host.c_str(), port.c_str(), &hints, &found);
+  if (answer.error == 0) {
+    for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
+      SocketAddress address{};
+      std::memcpy(&address.storage, entry->ai_addr, entry->ai_addrlen);
+      address.bytes = entry->ai_addrlen;
+      answer.addresses.push_back(address);
+    }
+    freeaddrinfo(found);
   }
+  eventfd_write(answer.done, 1);
+}
+
+std::optional<std::vector<SocketAddress>> LookUp(const std::string& host, const std::string& port,
+                                                 SteadyTime deadline, std::string& reason) {
+  const auto answer = std::make_shared<Answer>();
+  try {
+    std::thread([host, port, answer] { AskResolver(host, port, *answer); }).detach();
+  } catch (const std::system_error& error) {
+    reason = std::string("look-up of the host: ") + error.what();
+    return std::nullopt;
+  }
+  if (!WaitFor(answer->done, POLLIN, deadline)) {
+    reason = "look-up of the host: time-out";
+    return std::nullopt;
+  }
+  if (answer->error != 0) {
+    reason = std::string("look-up of the host failed: ") + gai_strerror(answer->error);
+    return std::nullopt;
+  }
+  return std::move(answer->addresses);
 }
 
 // What of an answer has arrived, read step by step.
@@ -207,7 +250,7 @@ Turn AwaitTurn(const HttpRequest& request) {
     const auto wait = request.about_to_write(steady_clock::now());
     if (wait.count() == 0) break;
     if (wait.count() < 0) return Turn::kNever;
-    std::this_thread::sleep_for(wait);
+    fibers::SleepFor(wait);
     turn = Turn::kAfterAWait;
   }
   return turn;
@@ -456,21 +499,9 @@ std::unique_ptr<HttpTransport::Connection> HttpTransport::Connect(SteadyTime dea
     if (steady_clock::now() < state_->addresses_until) addresses = state_->addresses;
   }
   if (addresses.empty()) {
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    addrinfo* found = nullptr;
-    const int error = getaddrinfo(state_->host.c_str(), state_->port.c_str(), &hints, &found);
-    if (error != 0) {
-      reason = std::string("look-up of the host failed: ") + gai_strerror(error);
-      return nullptr;
-    }
-    for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
-      SocketAddress address{};
-      std::memcpy(&address.storage, entry->ai_addr, entry->ai_addrlen);
-      address.bytes = entry->ai_addrlen;
-      addresses.push_back(address);
-    }
-    freeaddrinfo(found);
+    auto found = LookUp(state_->host, state_->port, deadline, reason);
+    if (!found) return nullptr;
+    addresses = *std::move(found);
     const std::lock_guard lock(state_->mutex);
     state_->addresses = addresses;
     state_->addresses_until = steady_clock::now() + kAddressCacheTime;
@@ -514,8 +545,8 @@ std::unique_ptr<HttpTransport::Connection> HttpTransport::Connect(SteadyTime dea
 }
 
 std::variant<HttpAnswer, HttpFailure> HttpTransport::Exchange(const HttpRequest& request) {
-  thread_local std::string wire;  // Kept between calls: no allocation once it has grown.
-  wire.clear();
+  std::string wire;
+  wire.reserve(kHeadBytes + request.target.size() + request.form.size());
   wire.append(request.method).append(" ").append(request.target).append(" HTTP/1.1\r\nHost: ");
   wire.append(state_->host_header).append("\r\nAccept: application/json\r\nUser-Agent: parley\r\n");
   if (!request.authorization.empty()) {

@@ -1,27 +1,30 @@
-// Threads that each carry one request at a time. They are made when they are first needed, with
-// small stacks, so that a thousand configured ones cost nothing while idle.
+// Fibers that each carry one request at a time, on as many threads as the machine has processors
+// for: a thousand requests under way are no thousand threads to switch between.
 #pragma once
 
-#include <pthread.h>
-
-#include <condition_variable>
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <mutex>
-#include <vector>
+#include <optional>
+#include <thread>
+
+#include "libs/fibers/fibers.h"
 
 namespace parley::sender {
 
 template <class Task>
 class Workers {
  public:
-  // `run` must not throw. `on_done` is told after each task, when another one may be submitted.
-  Workers(std::size_t threads_max, std::function<void(Task)> run, std::function<void()> on_done)
-      : threads_max_(threads_max),
-        // Some more than threads: the next is ready when one ends, for as long as a journal takes.
-        capacity_(threads_max + threads_max / 4 + 1),
+  // `run` is called on a fiber (libs/fibers/fibers.h says what it must not do there) and must not
+  // throw. `on_done` is told after each task, when another one may be submitted.
+  Workers(std::size_t tasks_max, std::function<void(Task)> run, std::function<void()> on_done)
+      // Some more than fibers: the next is ready when one ends, for as long as a journal takes.
+      : capacity_(tasks_max + tasks_max / 4 + 1),
         run_(std::move(run)),
-        on_done_(std::move(on_done)) {}
+        on_done_(std::move(on_done)),
+        pool_(std::in_place, fibers::Pool::Options{.threads = Threads(), .fibers_max = tasks_max},
+              [this] { return RunOne(); }) {}
 
   // Finishes what was submitted.
   ~Workers() { Stop(); }
@@ -44,73 +47,44 @@ class Workers {
     {
       const std::lock_guard lock(mutex_);
       tasks_.push_back(std::move(task));
-      if (idle_ < tasks_.size() && threads_.size() < threads_max_) StartThread();
     }
-    changed_.notify_one();
+    pool_->Wake();
   }
 
   // Waits until all that was submitted is done; nothing may be submitted any more.
-  void Stop() {
-    std::vector<pthread_t> threads;
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-      threads.swap(threads_);
-    }
-    changed_.notify_all();
-    for (const pthread_t thread : threads) pthread_join(thread, nullptr);
-  }
+  void Stop() { pool_.reset(); }
 
  private:
-  static constexpr std::size_t kStackBytes = 256 << 10;
-
-  void StartThread() {
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, kStackBytes);
-    pthread_t thread{};
-    const int error = pthread_create(
-        &thread, &attributes,
-        [](void* self) -> void* {
-          static_cast<Workers*>(self)->Loop();
-          return nullptr;
-        },
-        this);
-    pthread_attr_destroy(&attributes);
-    if (error == 0) threads_.push_back(thread);  // Else those that exist do the work.
+  static std::size_t Threads() {
+    return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 4);
   }
 
-  void Loop() {
-    std::unique_lock lock(mutex_);
-    while (true) {
-      ++idle_;
-      changed_.wait(lock, [this] { return !tasks_.empty() || stopping_; });
-      --idle_;
-      if (tasks_.empty()) return;
-      Task task = std::move(tasks_.front());
+  bool RunOne() {
+    std::optional<Task> task;
+    {
+      const std::lock_guard lock(mutex_);
+      if (tasks_.empty()) return false;
+      task = std::move(tasks_.front());
       tasks_.pop_front();
       ++running_;
-      lock.unlock();
-      run_(std::move(task));
-      lock.lock();
-      --running_;
-      lock.unlock();
-      on_done_();
-      lock.lock();
     }
+    run_(*std::move(task));
+    task.reset();
+    {
+      const std::lock_guard lock(mutex_);
+      --running_;
+    }
+    on_done_();
+    return true;
   }
 
-  const std::size_t threads_max_;
   const std::size_t capacity_;
   const std::function<void(Task)> run_;
   const std::function<void()> on_done_;
   mutable std::mutex mutex_;
-  std::condition_variable changed_;
   std::deque<Task> tasks_;
-  std::vector<pthread_t> threads_;
-  std::size_t idle_ = 0;
   std::size_t running_ = 0;
-  bool stopping_ = false;
+  std::optional<fibers::Pool> pool_;  // Last: its fibers use the others.
 };
 
 }  // namespace parley::sender
