@@ -1,5 +1,6 @@
 #include "libs/twilio/form.h"
 
+#include <algorithm>
 #include <array>
 
 #include "libs/base/status.h"
@@ -37,18 +38,21 @@ bool DecodeTo(std::string_view text, std::string& out) {
   return true;
 }
 
+bool IsPlain(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+         c == '_' || c == '.' || c == '~';
+}
+
 void EncodeTo(std::string_view text, std::string& out) {
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '_' || c == '.' || c == '~';
-    if (plain) {
-      out.push_back(c);
-    } else {
-      const auto byte = static_cast<unsigned char>(c);
-      out.push_back('%');
-      out.push_back(kHexDigits[byte >> 4]);
-      out.push_back(kHexDigits[byte & 15]);
-    }
+  while (!text.empty()) {
+    const auto plain = static_cast<std::size_t>(
+        std::find_if_not(text.begin(), text.end(), IsPlain) - text.begin());
+    out.append(text, 0, plain);
+    if (plain == text.size()) return;
+    const auto byte = static_cast<unsigned char>(text[plain]);
+    const char escape[] = {'%', kHexDigits[byte >> 4], kHexDigits[byte & 15]};
+    out.append(escape, sizeof escape);
+    text.remove_prefix(plain + 1);
   }
 }
 
