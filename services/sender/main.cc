@@ -8,6 +8,7 @@
 
 #include "adapters/kafka_results.h"
 #include "adapters/kernel_timer.h"
+#include "adapters/postgres_operator.h"
 #include "adapters/postgres_store.h"
 #include "adapters/process_identity.h"
 #include "adapters/twilio_api.h"
@@ -29,6 +30,7 @@
 #include "libs/telemetry/metrics.h"
 #include "libs/twilio/client.h"
 #include "operator/command.h"
+#include "operator/endpoints.h"
 #include "pipeline/commands.h"
 #include "pipeline/consent.h"
 #include "pipeline/directory.h"
@@ -37,9 +39,11 @@
 #include "pipeline/evidence_search.h"
 #include "pipeline/leases.h"
 #include "pipeline/log_loop.h"
+#include "pipeline/pauses.h"
 #include "pipeline/publisher.h"
 #include "pipeline/pump.h"
 #include "pipeline/settler.h"
+#include "pipeline/standstill_report.h"
 #include "pipeline/sweeper.h"
 #include "pipeline/workers.h"
 
@@ -63,6 +67,8 @@ constexpr char kRole[] = "sender_worker";
 constexpr milliseconds kResultsLinger{5};
 // The least that brokers allow by default: what a killed replica read is read on that soon.
 constexpr milliseconds kSessionTimeout{6'000};
+// Half of the time within which a pause holds.
+constexpr milliseconds kWatchInterval{1'000};
 // For all of an orderly end; below the 25 s after which services are killed.
 constexpr milliseconds kStopMax{20'000};
 
@@ -105,6 +111,17 @@ void Listen(postgres::Listener& listener, Pump& pump, LeaseKeeper& leases, std::
   }
 }
 
+// Takes up what operators paused, and tells them what stands still.
+void Watch(Pauses& pauses, StandstillReport& report, Dispatcher& dispatcher, std::stop_token stop) {
+  while (SleepFor(stop, kWatchInterval)) {
+    const absl::Status loaded = pauses.Load();
+    if (!loaded.ok()) telemetry::Warning("pauses_unread", loaded);
+    const absl::Status told =
+        report.Tell(dispatcher.Standstills(), std::chrono::steady_clock::now());
+    if (!told.ok()) telemetry::Warning("standstills_not_told", told);
+  }
+}
+
 absl::Status Serve(const Config& config, Shutdown& shutdown) {
   std::jthread deadline;  // Ends last, so that it watches every destructor below.
   PARLEY_ASSIGN_OR_RETURN(crypto::KeyRing keys, DirectoryKeys(config));
@@ -128,6 +145,13 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   postgres::Pool pump_pool(pump_options);
   PostgresStore pump_store(pump_pool);
   PostgresLeases lease_store(lease_pool);
+  // What operators ask is answered apart from the sends, and never holds up their pauses.
+  postgres::PoolOptions operator_options = DatabaseOptions(config);
+  operator_options.application_name = "sender-operator";
+  operator_options.connections_max = kAnswersMax + 1;
+  operator_options.statement_max = milliseconds(5'000);
+  postgres::Pool operator_pool(operator_options);
+  PostgresOperator operator_store(operator_pool);
   PARLEY_ASSIGN_OR_RETURN(const auto timer, KernelTimer::Create());
   PARLEY_ASSIGN_OR_RETURN(auto producer, kafka::Producer::Create({.brokers = config.kafka_brokers,
                                                                   .client_id = "sender",
@@ -144,14 +168,14 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   // Pipelines.
   ConsentWatch consent(std::chrono::steady_clock::now());
   Pump* pump_to_tell = nullptr;  // The directory and the settler are older than the pump.
+  const auto rules_changed = [&] {
+    if (pump_to_tell != nullptr) pump_to_tell->DirectoryChanged();
+  };
   Directory directory(
       store, std::move(keys),
       {config.rate_long_code, config.rate_toll_free, config.rate_short_code, config.rate_whatsapp},
-      config.server_url,
-      [&] {
-        if (pump_to_tell != nullptr) pump_to_tell->DirectoryChanged();
-      },
-      config.twilio_base_url);
+      config.server_url, rules_changed, config.twilio_base_url);
+  Pauses pauses(directory, operator_store, rules_changed);
   Publisher publisher(store, results, {});
   Settler settler(store, publisher, [&](std::vector<Settled> settled) {
     const auto elsewhere = pump_to_tell->Tell(std::move(settled));
@@ -161,7 +185,7 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   EngineOptions engine_options{.replica = replica, .send_timeout = config.send_timeout};
   engine_options.scheduler.weights = std::move(weights);
   Pump pump(
-      pump_store, directory, settler, publisher,
+      pump_store, pauses, settler, publisher,
       [&] { return consent.Allowed(std::chrono::steady_clock::now()); }, engine_options);
   pump_to_tell = &pump;
   Dispatcher dispatcher(api, directory, settler, pump, RetryPolicy{});
@@ -175,7 +199,8 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   EvidenceHandler evidence(store, publisher);
   EvidenceSearch search(
       store, lists, directory, publisher, [&] { return pump.Owned(); },
-      [&](const std::string& account_sid) { return dispatcher.IsPaused(account_sid); }, {});
+      [&] { return dispatcher.OpenAccounts(); }, {});
+  StandstillReport standstills(operator_store, replica);
   postgres::PoolOptions listener_options = DatabaseOptions(config);
   listener_options.application_name = "sender-listener";
   postgres::Listener listener(listener_options, {kWakeChannel});
@@ -184,6 +209,7 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   LogPositions consent_positions;
   while (!shutdown.token().stop_requested()) {
     absl::Status loaded = directory.Load();
+    if (loaded.ok()) loaded = pauses.Load();
     if (loaded.ok()) {
       auto positions = store.ConsentPositions();
       loaded = positions.status();
@@ -220,6 +246,7 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   http::AdminServer admin(config.bind_address, config.admin_port,
                           {{"database", [&] { return lease_store.Ping(); }},
                            {"leases", [&] { return leases.Ready(); }}});
+  AddOperatorEndpoints(admin.routes(), operator_pool);
   PARLEY_RETURN_IF_ERROR(admin.Start());
 
   // Threads, by the order in which they end: intake first.
@@ -230,6 +257,8 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   std::jthread pumping([&](std::stop_token stop) { pump.Run(stop); });
   std::jthread sweeping([&](std::stop_token stop) { sweeper.Run(stop); });
   std::jthread searching([&](std::stop_token stop) { search.Run(stop); });
+  std::jthread watching(
+      [&](std::stop_token stop) { Watch(pauses, standstills, dispatcher, stop); });
   std::jthread listening([&](std::stop_token stop) { Listen(listener, pump, leases, stop); });
   std::jthread reading_directory([&](std::stop_token stop) {
     directory_loop.Run(
@@ -284,7 +313,7 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   leases.Leave();
   workers.Stop();  // Requests that are on their way get their answers.
   end({&settling});
-  end({&taking_evidence, &reading_directory, &reading_consent, &listening, &searching});
+  end({&taking_evidence, &reading_directory, &reading_consent, &listening, &searching, &watching});
   end({&publishing});
   admin.Stop();
   producer.reset();  // Its last callbacks speak to the publisher, which is still there.
@@ -307,6 +336,9 @@ int Run(int argc, char** argv) {
         "  sender shards              who sends for what\n"
         "  sender queues              what waits, by number\n"
         "  sender unconfirmed         requests whose outcome nobody knows\n"
+        "  sender breakers            what stands still, and why\n"
+        "  sender pause               stops an account or a number\n"
+        "  sender resume              ends that\n"
         "  sender --settings-markdown the settings as a table for the documentation\n\n%s",
         config::HelpText(config::List<Config>()).c_str());
     return 0;

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -20,7 +21,9 @@
 #include "domain/gate.h"
 #include "domain/journal.h"
 #include "domain/lease_state.h"
+#include "domain/pause_set.h"
 #include "domain/scheduler.h"
+#include "domain/standstill.h"
 #include "domain/write_slot.h"
 #include "libs/twilio/client.h"
 
@@ -121,12 +124,28 @@ class QueueStore {
 class EvidenceStore {
  public:
   virtual ~EvidenceStore() = default;
-  // Pairs on lanes of these shards with a row that is due, the longest due first.
-  virtual absl::StatusOr<std::vector<Pair>> DueLooks(const ShardSet& shards, int pairs_max) = 0;
+  // Pairs on lanes of these shards with a row that is due, the longest due first; none of the
+  // accounts in `skip`.
+  virtual absl::StatusOr<std::vector<Pair>> DueLooks(const ShardSet& shards,
+                                                     const std::set<std::string>& skip,
+                                                     int pairs_max) = 0;
   virtual absl::StatusOr<PairRows> LoadPair(const Pair& pair) = 0;
   // Writes what a look came to, to rows that are still as they were; what changed.
   virtual absl::StatusOr<std::vector<Change>> SaveLooks(const Pair& pair,
                                                         std::span<const Look> looks) = 0;
+};
+
+// Operators ------------------------------------------------------------------------------------
+
+class OperatorStore {
+ public:
+  virtual ~OperatorStore() = default;
+  // Everything that operators stopped.
+  virtual absl::StatusOr<PauseSet> LoadPauses() = 0;
+  // Replaces what `replica` said before; at most one for each account and number. Their times are
+  // told by their distance from `now`.
+  virtual absl::Status SaveStandstills(const std::string& replica,
+                                       std::span<const Standstill> standstills, SteadyTime now) = 0;
 };
 
 // Leases -----------------------------------------------------------------------------------------

@@ -144,8 +144,11 @@ absl::StatusOr<std::vector<Change>> PostgresStore::ApplyEvidence(
       });
 }
 
-absl::StatusOr<std::vector<Pair>> PostgresStore::DueLooks(const ShardSet& shards, int pairs_max) {
-  Array wanted;
+absl::StatusOr<std::vector<Pair>> PostgresStore::DueLooks(const ShardSet& shards,
+                                                          const std::set<std::string>& skip,
+                                                          int pairs_max) {
+  Array wanted, skipped;
+  for (const std::string& account_sid : skip) skipped.Add(account_sid);
   for (int shard = 0; shard < kShards; ++shard) {
     if (shards.test(static_cast<std::size_t>(shard))) wanted.Add(shard);
   }
@@ -157,11 +160,12 @@ absl::StatusOr<std::vector<Pair>> PostgresStore::DueLooks(const ShardSet& shards
              " AS at FROM deliveries d JOIN lanes l ON l.lane_id = d.lane_id "
              "WHERE d.state = 'unconfirmed' AND " PARLEY_LOOK_DUE " <= now() "
              "AND (d.look_journal = d.journal OR d.changed_at <= now() - $3 * interval '1 second') "
-             "AND l.shard = ANY($1::smallint[]) ORDER BY " PARLEY_LOOK_DUE " LIMIT $4) "
+             "AND l.shard = ANY($1::smallint[]) AND l.account_sid <> ALL($5::text[]) ORDER "
+             "BY " PARLEY_LOOK_DUE " LIMIT $4) "
              "SELECT l.lane_id, l.shard, l.account_sid, l.medium, l.sender_number, "
              "due.customer_number FROM due JOIN lanes l ON l.lane_id = due.lane_id "
              "GROUP BY l.lane_id, due.customer_number ORDER BY min(due.at) LIMIT $2",
-             wanted.str(), pairs_max, kFirstLook.count(), kDueRowsMax)) {
+             wanted.str(), pairs_max, kFirstLook.count(), kDueRowsMax, skipped.str())) {
       pairs.push_back({{Number(row[0]), static_cast<int>(Number(row[1])), Text(row[2]),
                         static_cast<Medium>(Number(row[3])), Text(row[4])},
                        Text(row[5])});

@@ -51,7 +51,9 @@ class PostgresStore final : public CommandStore,
                                                             int changes_max) override;
   absl::Status ForgetPublications(std::span<const std::int64_t> ids) override;
 
-  absl::StatusOr<std::vector<Pair>> DueLooks(const ShardSet& shards, int pairs_max) override;
+  absl::StatusOr<std::vector<Pair>> DueLooks(const ShardSet& shards,
+                                             const std::set<std::string>& skip,
+                                             int pairs_max) override;
   absl::StatusOr<PairRows> LoadPair(const Pair& pair) override;
   absl::StatusOr<std::vector<Change>> SaveLooks(const Pair& pair,
                                                 std::span<const Look> looks) override;

@@ -30,9 +30,11 @@ void Throttle::Begin(const std::string& account_sid, std::int64_t version) {
 }
 
 // Half-open afterwards: one request at a time shows whether it passed.
-void Throttle::Open(Account& account, SteadyTime now, double jitter, Advice& advice) {
+void Throttle::Open(Account& account, std::string reason, SteadyTime now, double jitter,
+                    Advice& advice) {
   if (now < account.open_until) return;  // By one of the same wave.
-  ++account.opened;
+  if (++account.opened == 1) account.opened_at = now;
+  account.open_reason = std::move(reason);
   // Not full jitter: one that is drawn too short would ask at once again.
   const milliseconds ceiling = Backoff(kOpenMin, kOpenMax, account.opened, 1.0);
   advice.pause = ceiling / 2 + Backoff(kOpenMin, kOpenMax, account.opened, jitter) / 2;
@@ -52,7 +54,9 @@ Throttle::Advice Throttle::End(const std::string& account_sid, const twilio::Sen
   const auto* unwritten = std::get_if<twilio::NotWritten>(&outcome);
   if (unwritten != nullptr && unwritten->too_late) return advice;
   if (std::holds_alternative<twilio::Unknown>(outcome)) {
-    if (++account.unknown >= kUnknownMax || account.limit == 1) Open(account, now, jitter, advice);
+    if (++account.unknown >= kUnknownMax || account.limit == 1) {
+      Open(account, "UNCONFIRMED_NO_ANSWER", now, jitter, advice);
+    }
     return advice;
   }
   const bool busy = refused != nullptr && refused->http_status == kTooManyRequests;
@@ -71,7 +75,10 @@ Throttle::Advice Throttle::End(const std::string& account_sid, const twilio::Sen
   }
   account.unknown = 0;
   if (refused != nullptr) {
-    if (RefusesAccount(*refused)) Open(account, now, jitter, advice);
+    if (RefusesAccount(*refused)) {
+      const int code = refused->code != 0 ? refused->code : refused->http_status;
+      Open(account, "TWILIO_" + std::to_string(code), now, jitter, advice);
+    }
     return advice;
   }
   account.refusals = 0;
@@ -89,6 +96,21 @@ Throttle::Advice Throttle::End(const std::string& account_sid, const twilio::Sen
 bool Throttle::IsOpen(const std::string& account_sid, SteadyTime now) const {
   const auto found = accounts_.find(account_sid);
   return found != accounts_.end() && now < found->second.open_until;
+}
+
+std::vector<Standstill> Throttle::Breakers(SteadyTime now) const {
+  std::vector<Standstill> breakers;
+  for (const auto& [account_sid, account] : accounts_) {
+    if (account.opened == 0) continue;
+    Standstill breaker{account_sid,       "", Standstill::State::kHalfOpen, account.open_reason,
+                       account.opened_at, {}};
+    if (now < account.open_until) {
+      breaker.state = Standstill::State::kOpen;
+      breaker.until = account.open_until;
+    }
+    breakers.push_back(std::move(breaker));
+  }
+  return breakers;
 }
 
 }  // namespace parley::sender

@@ -8,9 +8,11 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "domain/delivery.h"
 #include "domain/settlement.h"
+#include "domain/standstill.h"
 #include "libs/twilio/client.h"
 
 namespace parley::sender {
@@ -31,6 +33,8 @@ class Throttle {
              double jitter);
 
   bool IsOpen(const std::string& account_sid, SteadyTime now) const;
+  // Accounts whose breaker is open or half-open, in order.
+  std::vector<Standstill> Breakers(SteadyTime now) const;
 
  private:
   struct Account {
@@ -41,10 +45,13 @@ class Throttle {
     int unknown = 0;  // In a row.
     int opened = 0;   // Times in a row.
     SteadyTime open_until = SteadyTime::min();
+    SteadyTime opened_at = SteadyTime::min();  // For the first time in that row.
+    std::string open_reason;
     int limit = 0;
     int successes = 0;  // Since the limit changed.
   };
-  static void Open(Account& account, SteadyTime now, double jitter, Advice& advice);
+  static void Open(Account& account, std::string reason, SteadyTime now, double jitter,
+                   Advice& advice);
 
   std::map<std::string, Account> accounts_;
 };

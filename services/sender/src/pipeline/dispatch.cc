@@ -64,9 +64,42 @@ Throttle::Advice Dispatcher::Conclude(const std::string& account_sid,
   return advice;
 }
 
-bool Dispatcher::IsPaused(const std::string& account_sid) const {
+std::set<std::string> Dispatcher::OpenAccounts() const {
+  std::set<std::string> open;
   const std::lock_guard lock(mutex_);
-  return throttle_.IsOpen(account_sid, steady_clock::now());
+  for (const Standstill& breaker : throttle_.Breakers(steady_clock::now())) {
+    if (breaker.state == Standstill::State::kOpen) open.insert(breaker.account_sid);
+  }
+  return open;
+}
+
+std::vector<Standstill> Dispatcher::Standstills() {
+  const SteadyTime now = steady_clock::now();
+  const std::lock_guard lock(mutex_);
+  std::vector<Standstill> all = throttle_.Breakers(now);
+  const std::set<std::string> broken = [&] {
+    std::set<std::string> accounts;
+    for (const Standstill& breaker : all) accounts.insert(breaker.account_sid);
+    return accounts;
+  }();
+  for (Standstill& wait : waits_.Current(now)) {
+    // The breaker says more about its account than the wait that goes with it.
+    if (!wait.number.empty() || !broken.contains(wait.account_sid)) all.push_back(std::move(wait));
+  }
+  return all;
+}
+
+void Dispatcher::Pause(const Job& job, const Settlement& settlement) {
+  if (!settlement.pause_lane && !settlement.pause_account) return;
+  const SteadyTime now = steady_clock::now();
+  const SteadyTime until = now + settlement.wait;
+  {
+    const std::lock_guard lock(mutex_);
+    waits_.Note(job.lane.account_sid, settlement.pause_lane ? job.lane.number : "",
+                settlement.reason, now, until);
+  }
+  if (settlement.pause_lane) brake_.PauseLane(job.lane.id, until);
+  if (settlement.pause_account) brake_.PauseAccount(job.lane.account_sid, until);
 }
 
 void Dispatcher::HoldRetry(const Job& job, Settlement& settlement) {
@@ -101,9 +134,7 @@ void Dispatcher::Run(Dispatch dispatch) {
   SettleEntry entry = EntryOf(job);
   entry.settlement = Settle(policy_, outcome, context);
   HoldRetry(job, entry.settlement);
-  const SteadyTime until = steady_clock::now() + entry.settlement.wait;
-  if (entry.settlement.pause_lane) brake_.PauseLane(job.lane.id, until);
-  if (entry.settlement.pause_account) brake_.PauseAccount(job.lane.account_sid, until);
+  Pause(job, entry.settlement);
   settler_.Push(std::move(entry));
 }
 

@@ -3,9 +3,12 @@
 #pragma once
 
 #include <mutex>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "domain/retry_budget.h"
+#include "domain/standstill.h"
 #include "domain/throttle.h"
 #include "pipeline/directory.h"
 #include "pipeline/settler.h"
@@ -33,12 +36,16 @@ class Dispatcher {
       : api_(api), directory_(directory), settler_(settler), brake_(brake), policy_(policy) {}
 
   void Run(Dispatch dispatch);
-  // True while the account's breaker is open.
-  bool IsPaused(const std::string& account_sid) const;
+  // Accounts whose breaker is open.
+  std::set<std::string> OpenAccounts() const;
+  // What stands still because of Twilio's answers, for the operator: of an account one entry, and
+  // one of each of its numbers.
+  std::vector<Standstill> Standstills();
 
  private:
   twilio::SendOutcome Request(const Dispatch& dispatch);
   void HoldRetry(const Job& job, Settlement& settlement);
+  void Pause(const Job& job, const Settlement& settlement);
   Throttle::Advice Conclude(const std::string& account_sid, const twilio::SendOutcome& outcome,
                             double jitter);
 
@@ -50,6 +57,7 @@ class Dispatcher {
   mutable std::mutex mutex_;
   Throttle throttle_;
   RetryBudget retries_;
+  Waits waits_;
 };
 
 }  // namespace parley::sender

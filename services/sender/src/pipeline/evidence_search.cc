@@ -42,14 +42,14 @@ void Count(const Look& look) {
 
 EvidenceSearch::EvidenceSearch(EvidenceStore& store, MessageList& list, const Directory& directory,
                                Publisher& publisher, std::function<ShardSet()> owned,
-                               std::function<bool(const std::string&)> is_paused,
+                               std::function<std::set<std::string>()> open,
                                const EvidenceSearchOptions& options)
     : store_(store),
       list_(list),
       directory_(directory),
       publisher_(publisher),
       owned_(std::move(owned)),
-      is_paused_(std::move(is_paused)),
+      open_(std::move(open)),
       options_(options) {}
 
 void EvidenceSearch::Run(std::stop_token stop) {
@@ -59,21 +59,28 @@ void EvidenceSearch::Run(std::stop_token stop) {
   }
 }
 
+// Their rows stay due. They are left out of the search, since the longest due are found first: many
+// of one account would hide those of all others.
+std::set<std::string> EvidenceSearch::Skipped() const {
+  std::set<std::string> skipped = open_();
+  const SteadyTime now = steady_clock::now();
+  for (const auto& [account_sid, account] : accounts_) {
+    if (account.wait.count() > 0 && now < account.ask_at) skipped.insert(account_sid);
+  }
+  return skipped;
+}
+
 void EvidenceSearch::Search(const std::stop_token& stop) {
   const ShardSet owned = owned_();
   if (owned.none()) return;
-  const auto pairs = store_.DueLooks(owned, options_.pairs_max);
+  const auto pairs = store_.DueLooks(owned, Skipped(), options_.pairs_max);
   if (!pairs.ok()) {
     telemetry::Warning("evidence_not_searched", pairs.status());
     return;
   }
   for (const Pair& pair : *pairs) {
     if (stop.stop_requested()) return;
-    const std::string& account_sid = pair.lane.account_sid;
-    // After an error the account's rows stay due; others are not held up by it.
-    const Account& account = accounts_[account_sid];
-    if (account.wait.count() > 0 && steady_clock::now() < account.ask_at) continue;
-    if (is_paused_(account_sid)) continue;
+    if (Skipped().contains(pair.lane.account_sid)) continue;  // Since this search began.
     LookFor(pair, stop);
   }
 }

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -29,12 +30,11 @@ struct EvidenceSearchOptions {
 // One thread, so one question at a time.
 class EvidenceSearch {
  public:
-  // `owned`: the shards of this replica. `is_paused`: nothing is to be asked of the account now,
-  // because its breaker is open.
+  // `owned`: the shards of this replica. `open`: accounts of which nothing is to be asked now,
+  // because their breaker is open.
   EvidenceSearch(EvidenceStore& store, MessageList& list, const Directory& directory,
                  Publisher& publisher, std::function<ShardSet()> owned,
-                 std::function<bool(const std::string& account_sid)> is_paused,
-                 const EvidenceSearchOptions& options);
+                 std::function<std::set<std::string>()> open, const EvidenceSearchOptions& options);
 
   void Run(std::stop_token stop);
 
@@ -47,6 +47,8 @@ class EvidenceSearch {
     std::chrono::milliseconds wait{0};  // After the last error; zero: the last answer was good.
   };
 
+  // Accounts of which nothing is to be asked now.
+  std::set<std::string> Skipped() const;
   void LookFor(const Pair& pair, const std::stop_token& stop);
   ListView Ask(const twilio::Account& account, const Pair& pair, const PairRows& rows,
                const std::stop_token& stop);
@@ -58,7 +60,7 @@ class EvidenceSearch {
   const Directory& directory_;
   Publisher& publisher_;
   const std::function<ShardSet()> owned_;
-  const std::function<bool(const std::string&)> is_paused_;
+  const std::function<std::set<std::string>()> open_;
   const EvidenceSearchOptions options_;
   std::map<std::string, Account> accounts_;
   // When the newest message of a lane that was ever shown was created. It stays true.

@@ -46,14 +46,14 @@ void Log(const Journaled& journaled) {
 
 }  // namespace
 
-Pump::Pump(QueueStore& store, const Directory& directory, Settler& settler, Publisher& publisher,
+Pump::Pump(QueueStore& store, const LaneRules& rules, Settler& settler, Publisher& publisher,
            std::function<Permission()> permission, const EngineOptions& options)
     : store_(store),
       settler_(settler),
       publisher_(publisher),
       permission_(std::move(permission)),
       horizon_(options.scheduler.horizon),
-      engine_(directory, options, steady_clock::now()) {}
+      engine_(rules, options, steady_clock::now()) {}
 
 // Mail -------------------------------------------------------------------------------------------
 
@@ -201,6 +201,11 @@ bool Pump::HasMail() const {
          mail_.revoked.any();
 }
 
+bool Pump::RulesChanged() const {
+  const std::lock_guard lock(mutex_);
+  return mail_.directory_changed;
+}
+
 Mail Pump::Wait(const std::stop_token& stop) {
   const SteadyTime wake = engine_.NextWake();
   std::unique_lock lock(mutex_);
@@ -269,7 +274,8 @@ void Pump::Send(const std::stop_token& stop) {
     Log(journaled);
     publisher_.Enqueue(std::move(journaled.changes));
     for (Dispatch& dispatch : journaled.dispatches) workers_->Submit(std::move(dispatch));
-    if (engine_.saturated()) return;
+    // A lane that was closed must not go on while others keep this loop busy.
+    if (engine_.saturated() || RulesChanged()) return;
   }
 }
 

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "domain/engine.h"
-#include "pipeline/directory.h"
 #include "pipeline/dispatch.h"
 #include "pipeline/leases.h"
 #include "pipeline/publisher.h"
@@ -23,7 +22,7 @@ namespace parley::sender {
 
 class Pump final : public Brake, public ShardHolder {
  public:
-  Pump(QueueStore& store, const Directory& directory, Settler& settler, Publisher& publisher,
+  Pump(QueueStore& store, const LaneRules& rules, Settler& settler, Publisher& publisher,
        std::function<Permission()> permission, const EngineOptions& options);
 
   // Not before Run.
@@ -40,7 +39,7 @@ class Pump final : public Brake, public ShardHolder {
   std::vector<std::int64_t> Tell(std::vector<Settled> settled);
   void WorkerDone();
   void Wake();
-  void DirectoryChanged();
+  void DirectoryChanged();  // Or a pause: lanes may be closed now, or open.
   void PauseLane(std::int64_t lane_id, SteadyTime until) override;
   void PauseAccount(const std::string& account_sid, SteadyTime until) override;
   void LimitAccount(const std::string& account_sid, int limit) override;
@@ -54,6 +53,7 @@ class Pump final : public Brake, public ShardHolder {
  private:
   Mail Wait(const std::stop_token& stop);
   bool HasMail() const;
+  bool RulesChanged() const;
   void FindLanes();
   void FindQueues();
   void Load();

@@ -80,6 +80,24 @@ TEST_F(ThrottleTest, NewCredentialsBeginAnew) {
   EXPECT_FALSE(throttle_.IsOpen(kAccount, kStart + 1s));
 }
 
+TEST_F(ThrottleTest, AnOperatorSeesBreakersUntilARequestSucceeds) {
+  EXPECT_TRUE(throttle_.Breakers(kStart).empty());
+  for (int i = 0; i < 3; ++i) Ask(kLost);
+  const Standstill open{
+      kAccount, "", Standstill::State::kOpen, "UNCONFIRMED_NO_ANSWER", kStart, kStart + 7'500ms};
+  EXPECT_EQ(throttle_.Breakers(kStart + 7s), std::vector{open});
+  const Standstill half{kAccount, "", Standstill::State::kHalfOpen, "UNCONFIRMED_NO_ANSWER",
+                        kStart,   {}};
+  EXPECT_EQ(throttle_.Breakers(kStart + 8s), std::vector{half});
+  Ask(twilio::Refused{401, 20003, "", {}}, kStart + 8s);
+  const auto again = throttle_.Breakers(kStart + 9s);
+  ASSERT_EQ(again.size(), 1U);
+  EXPECT_EQ(again[0].reason, "TWILIO_20003");
+  EXPECT_EQ(again[0].since, kStart) << "it never closed in between";
+  Ask(kTaken, kStart + 30s);
+  EXPECT_TRUE(throttle_.Breakers(kStart + 30s).empty());
+}
+
 TEST_F(ThrottleTest, BeingLateOurselvesSaysNothing) {
   for (int i = 0; i < 2; ++i) Ask(kLost);
   EXPECT_FALSE(Ask(twilio::NotWritten{true, ""}).pause);

@@ -578,8 +578,12 @@ void Replica::Sweep() {
 
 void Replica::LookForEvidence() {
   if (leaving_) return;
+  std::set<std::string> open;
+  for (const Standstill& breaker : throttle_.Breakers(world_.steady())) {
+    if (breaker.state == Standstill::State::kOpen) open.insert(breaker.account_sid);
+  }
   Call<std::vector<Pair>>(
-      [this, owned = owned_] { return tables_.DueLooks(owned); },
+      [this, owned = owned_, open] { return tables_.DueLooks(owned, open); },
       [this](const auto& pairs) { LookFor(pairs.ok() ? *pairs : std::vector<Pair>{}); });
 }
 

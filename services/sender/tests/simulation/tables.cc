@@ -294,11 +294,12 @@ bool Tables::IsDue(const Row& row) const {
   return row.changed_at + Of(kFirstLook) <= Now();
 }
 
-std::vector<Pair> Tables::DueLooks(const ShardSet& shards) {
+std::vector<Pair> Tables::DueLooks(const ShardSet& shards, const std::set<std::string>& skip) {
   std::map<std::pair<std::int64_t, std::string>, Pair> pairs;
   for (const Row& row : rows_) {
     const Lane& of = lane(row.lane_id);
     if (!IsDue(row) || !shards.test(static_cast<std::size_t>(of.shard))) continue;
+    if (skip.contains(of.account_sid)) continue;
     pairs.emplace(std::pair(row.lane_id, row.send.customer_number),
                   Pair{of, row.send.customer_number});
   }

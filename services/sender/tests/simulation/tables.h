@@ -71,7 +71,7 @@ class Tables {
   std::vector<JournalResult> Journal(const JournalRequest& request);
   std::vector<SettleResult> Settle(std::span<const SettleEntry> entries);
   void ApplyEvidence(const Evidence& evidence);
-  std::vector<Pair> DueLooks(const ShardSet& shards);
+  std::vector<Pair> DueLooks(const ShardSet& shards, const std::set<std::string>& skip);
   PairRows LoadPair(const Pair& pair);
   void SaveLooks(const Pair& pair, std::span<const Look> looks);
   void SaveConsent(const std::string& customer, bool stopped, Micros given_at);
