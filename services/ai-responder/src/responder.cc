@@ -37,9 +37,10 @@ void Count(Outcome outcome) {
 }
 
 void Log(const Turn& turn, const events::v1::ReplyRecord& reply, std::chrono::microseconds took) {
-  static auto& seconds = telemetry::LatencyHistogram(
-      "parley_ai_responder_turn_seconds",
-      "From a turn taken up to its reply acknowledged by Kafka, the provider included.");
+  static auto& seconds =
+      telemetry::LatencyHistogram("parley_ai_responder_turn_seconds",
+                                  "From a turn taken up to its reply acknowledged by Kafka, the "
+                                  "provider included. If it grows, look at the provider first.");
   seconds.Observe(std::chrono::duration<double>(took).count());
   const auto ms = std::chrono::duration<double, std::milli>(took).count();
   if (reply.has_text()) {

@@ -71,7 +71,7 @@ SenderTest::SenderTest()
 SenderTest::~SenderTest() { SetFaults(nlohmann::json::object()); }
 
 std::unique_ptr<Process> SenderTest::StartSender(std::vector<std::string> more_settings) {
-  const int admin_port = FreePort();
+  const int admin_port = admin_port_ = FreePort();
   std::vector<std::string> settings = {
       "PARLEY_KAFKA_BROKERS=" + Brokers(), "PARLEY_DATABASE_URL=" + DatabaseUrl(),
       "PARLEY_DIRECTORY_KEY_FILE=" + key_file_, "PARLEY_ADMIN_PORT=" + std::to_string(admin_port),

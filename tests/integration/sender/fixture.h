@@ -85,6 +85,7 @@ class SenderTest : public testing::Test {
   std::string organization_id_;
   std::string account_sid_;
   std::string token_;
+  int admin_port_ = 0;  // Of the replica that was started last.
 
  private:
   void ReadResults();

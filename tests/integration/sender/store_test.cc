@@ -5,7 +5,10 @@
 #include <thread>
 
 #include "adapters/postgres_store.h"
+#include "libs/base/clock.h"
 #include "libs/base/id.h"
+#include "libs/crypto/digest.h"
+#include "pipeline/evidence_search.h"
 #include "tests/integration/sender/fixture.h"
 
 namespace parley::sender {
@@ -15,6 +18,26 @@ using namespace std::chrono_literals;
 using testing::IsEmpty;
 
 constexpr int kQueued = 20'000;
+
+class DeafSink final : public ResultSink {
+ public:
+  absl::Status Publish(const Change&, std::function<void(absl::Status)>) override {
+    return absl::OkStatus();
+  }
+  void PublishAccepted(std::span<const DeliveryKey>) override {}
+};
+
+// What a list that nobody asks answers.
+class UnreadList final : public MessageList {
+ public:
+  absl::StatusOr<twilio::MessagePage> Newest(const twilio::Account&, const Lane&,
+                                             const std::string&, Time) override {
+    return absl::InternalError("unread");
+  }
+  absl::StatusOr<twilio::MessagePage> Next(const twilio::Account&, const std::string&) override {
+    return absl::InternalError("unread");
+  }
+};
 
 class StoreTest : public SenderTest {
  protected:
@@ -66,9 +89,48 @@ class StoreTest : public SenderTest {
     return lane;
   }
 
+  // A lane of an account with rows to different customers that are unconfirmed since then.
+  std::int64_t FillUnconfirmed(const std::string& account_sid, int rows, const std::string& since) {
+    const std::int64_t lane =
+        Number("INSERT INTO lanes (shard, account_sid, medium, sender_number) VALUES (1, '" +
+               account_sid + "', 1, '" + NewId().substr(0, 18) + "') RETURNING lane_id");
+    Do("INSERT INTO deliveries (organization_id, message_id, generation, lane_id, "
+       "customer_number, body, media_urls, content_sid, content_variables, "
+       "messaging_service_sid, segments, conversation_seq, priority, created_at, not_before, "
+       "not_after, due_at, state, attempt, journal, requested_at, deadline, changed_at) SELECT '" +
+       organization_id_ + "', gen_random_uuid(), 0, " + std::to_string(lane) +
+       ", '+1555' || (1000000 + i), 'text', '{}', '', '', '', 1, 1, 2, now(), now(), "
+       "now() + interval '1 hour', now(), 'unconfirmed', 1, 7, now() - interval '" +
+       since + "', now(), now() - interval '" + since + "' FROM generate_series(1, " +
+       std::to_string(rows) + ") i");
+    return lane;
+  }
+
   postgres::Pool pool_;
   PostgresStore store_;
 };
+
+TEST_F(StoreTest, AnAccountThatMayNotBeAskedHidesNoOtherFromTheSearchForEvidence) {
+  const std::string broken = "AC" + std::string(32, '1');
+  const std::int64_t many = FillUnconfirmed(broken, 250, "1 hour");
+  const std::int64_t one = FillUnconfirmed(account_sid_, 1, "1 minute");
+  const auto looks = [&](std::int64_t lane) {
+    return Number("SELECT sum(looks) FROM deliveries WHERE lane_id = " + std::to_string(lane));
+  };
+  DeafSink sink;
+  Publisher publisher(store_, sink, {});
+  UnreadList list;
+  Directory directory(store_, *crypto::KeyRing::Parse("k:" + crypto::Base64(std::string(32, 'k'))),
+                      Rates{}, "", [] {});
+  EvidenceSearch search(
+      store_, list, directory, publisher, [] { return ShardSet(2); },
+      [&] { return std::set<std::string>{broken}; }, {.pairs_max = 200});
+  search.Search({});
+  EXPECT_EQ(looks(one), 1);
+  EXPECT_EQ(looks(many), 0);
+  Do("DELETE FROM deliveries WHERE lane_id IN (" + std::to_string(many) + ", " +
+     std::to_string(one) + ")");
+}
 
 TEST_F(StoreTest, WhatIsReadDoesNotGrowWithWhatWaits) {
   const std::int64_t lane = FillLane(kQueued);

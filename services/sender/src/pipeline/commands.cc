@@ -56,8 +56,10 @@ absl::Status ParseCommand(const kafka::Record& record, CommandBatch& batch) {
 }
 
 absl::Status CommandHandler::Handle(const std::vector<kafka::Record>& records) {
-  static auto& stored = telemetry::Counter("parley_sender_commands_stored_total",
-                                           "Sends that were written to the queue.");
+  static auto& stored = telemetry::Counter(
+      "parley_sender_commands_stored_total",
+      "Sends that were written to the queue. If it stands still while the gateway's outbox "
+      "empties, look whether Kafka and the database can be reached.");
   static auto& repeated = telemetry::Counter(
       "parley_sender_commands_repeated_total",
       "Sends that were known already. A few are normal after restarts; a steady flow means that "

@@ -14,9 +14,10 @@ absl::Status EvidenceHandler::Handle(const std::vector<kafka::Record>& records) 
   static auto& unreadable = telemetry::Counter(
       "parley_sender_evidence_unreadable_total",
       "Delivery reports that could not be read; see parley.delivery-status.dead-letter.");
-  static auto& settled = telemetry::Counter(
-      "parley_sender_evidence_settled_total",
-      "Sends that a callback confirmed before or instead of the request's own answer.");
+  static auto& settled =
+      telemetry::Counter("parley_sender_evidence_settled_total",
+                         "Sends that a callback confirmed before or instead of the request's own "
+                         "answer. Many mean that answers of Twilio get lost: look at the network.");
   std::vector<Evidence> evidence;
   for (const kafka::Record& record : records) {
     events::v1::DeliveryStatusRecord report;

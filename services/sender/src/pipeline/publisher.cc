@@ -140,8 +140,10 @@ void Publisher::Publish(std::deque<Item> items) {
 }
 
 void Publisher::Acknowledged(const Item& item, const absl::Status& status) {
-  static auto& published = telemetry::Counter("parley_sender_results_published_total",
-                                              "Changes of sends that Kafka acknowledged.");
+  static auto& published =
+      telemetry::Counter("parley_sender_results_published_total",
+                         "Changes of sends that Kafka acknowledged. If it stands still while "
+                         "messages are sent, the inbox shows old states: look at Kafka.");
   static auto& failed = telemetry::Counter(
       "parley_sender_results_failed_total",
       "Changes that could not be published just now; they are found again in the store. If it "

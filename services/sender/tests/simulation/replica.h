@@ -55,7 +55,7 @@ class Replica final : public LaneRules {
   std::chrono::microseconds Interval(const Lane& lane) const override {
     return std::chrono::microseconds(intervals_.at(lane.number));
   }
-  bool IsOpen(const Lane&) const override { return true; }
+  bool IsOpen(const Lane& lane) const override { return !pauses_.Covers(lane); }
   std::int64_t AccountVersion(const std::string&) const override { return 0; }
 
  private:
@@ -79,6 +79,7 @@ class Replica final : public LaneRules {
   void Handle(const JournalRequest& request, absl::StatusOr<std::vector<JournalResult>> results,
               SteadyTime started);
   void CheckTurns(const std::optional<JournalRequest>& request);
+  void CheckPauses(const std::optional<JournalRequest>& request);
   void Rest();
 
   void StartWork();
@@ -99,6 +100,7 @@ class Replica final : public LaneRules {
   void TakeCommands();
   void Sweep();
   void LookForEvidence();
+  void ReadPauses();
   void LookFor(std::vector<Pair> pairs);
 
   World& world_;
@@ -136,6 +138,8 @@ class Replica final : public LaneRules {
 
   std::vector<SettleEntry> outcomes_;
   std::size_t settling_ = 0;
+
+  PauseSet pauses_;  // As the store had them when it was read last.
 
   LeaseState leases_;
   std::uint64_t timer_ = 0;  // The one that counts; 0: disarmed.

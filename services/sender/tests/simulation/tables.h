@@ -63,6 +63,8 @@ class Tables {
   std::vector<StoredHead> Apply(std::span<const Command> commands);
   void Cancel(const DeliveryKey& key);
   void SetCampaign(const std::string& campaign_id, CampaignState state);
+  void SetPauses(PauseSet pauses) { pauses_ = std::move(pauses); }
+  const PauseSet& pauses() const { return pauses_; }
 
   std::vector<LaneRow> QueuedLanes(const ShardSet& shards);
   std::vector<LaneRow> FindLanes(std::span<const std::int64_t> ids);
@@ -120,6 +122,7 @@ class Tables {
   std::map<std::string, std::pair<Micros, bool>> consents_;
   std::set<std::pair<std::string, std::int64_t>> blocked_;
   std::map<std::string, CampaignState> campaigns_;
+  PauseSet pauses_;
   std::map<std::string, int> cancellations_;
 };
 

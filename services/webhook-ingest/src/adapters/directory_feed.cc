@@ -23,8 +23,10 @@ struct FeedMetrics {
       telemetry::Gauge("parley_webhook_ingest_directory_age_seconds",
                        "Time since the last full republication. Above two days: the gateway's "
                        "relay no longer republishes the directory.");
-  prometheus::Gauge& records = telemetry::Gauge("parley_webhook_ingest_directory_records_count",
-                                                "Records of accounts and numbers that are known.");
+  prometheus::Gauge& records =
+      telemetry::Gauge("parley_webhook_ingest_directory_records_count",
+                       "Records of accounts and numbers that are known. If it is far below what "
+                       "the gateway has, look at the log of its relay.");
   prometheus::Gauge& unreadable = telemetry::Gauge(
       "parley_webhook_ingest_directory_unreadable_accounts_count",
       "Accounts whose token PARLEY_DIRECTORY_KEY_FILE does not open; their webhooks get 503.");

@@ -17,9 +17,9 @@ using std::chrono::milliseconds;
 constexpr milliseconds kReportEvery{1'000};
 
 prometheus::Gauge& OldestAge() {
-  static auto& gauge =
-      telemetry::Gauge("parley_webhook_ingest_spool_oldest_age_seconds",
-                       "How long the oldest record waits on the disk for Kafka; 0 if none does.");
+  static auto& gauge = telemetry::Gauge("parley_webhook_ingest_spool_oldest_age_seconds",
+                                        "How long the oldest record waits on the disk for Kafka; 0 "
+                                        "if none does. If it grows, look at Kafka.");
   return gauge;
 }
 

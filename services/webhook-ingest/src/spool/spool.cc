@@ -22,8 +22,10 @@ constexpr seconds kProbeEvery{1};
 constexpr std::size_t kProbeBytes = 64 << 10;
 
 struct Metrics {
-  prometheus::Gauge& records = telemetry::Gauge("parley_webhook_ingest_spool_records",
-                                                "Records that wait on the disk for Kafka.");
+  prometheus::Gauge& records =
+      telemetry::Gauge("parley_webhook_ingest_spool_records",
+                       "Records that wait on the disk for Kafka. They leave by themselves; if they "
+                       "only grow, look at Kafka.");
   prometheus::Gauge& bytes = telemetry::Gauge(
       "parley_webhook_ingest_spool_bytes",
       "Size of the spool's files. Near PARLEY_SPOOL_MIB_MAX webhooks will be refused.");
@@ -33,14 +35,17 @@ struct Metrics {
   prometheus::Gauge& failing =
       telemetry::Gauge("parley_webhook_ingest_spool_failing",
                        "1 while the disk takes nothing (full, or I/O errors): look at it now.");
-  prometheus::Counter& appended = telemetry::Counter("parley_webhook_ingest_spool_appended_total",
-                                                     "Records made durable on the disk.");
+  prometheus::Counter& appended =
+      telemetry::Counter("parley_webhook_ingest_spool_appended_total",
+                         "Records made durable on the disk and not in Kafka at once. If it "
+                         "rises, look at Kafka.");
   prometheus::Counter& not_appended =
       telemetry::Counter("parley_webhook_ingest_spool_failed_total",
                          "Records that the disk did not take; the log says why.");
   prometheus::Counter& replayed =
       telemetry::Counter("parley_webhook_ingest_spool_replayed_total",
-                         "Records that Kafka has acknowledged out of the spool.");
+                         "Records that Kafka has acknowledged out of the spool. If it stands still "
+                         "while records wait, look at Kafka.");
   prometheus::Counter& torn = telemetry::Counter(
       "parley_webhook_ingest_spool_torn_tails_total",
       "Segments whose end a crash had torn: nobody was told OK for what was cut off.");
@@ -50,8 +55,10 @@ struct Metrics {
   prometheus::Counter& refused =
       telemetry::Counter("parley_webhook_ingest_spool_refused_total",
                          "Records that Kafka refuses for good; they are kept as *.refused.");
-  prometheus::Histogram& sync = telemetry::LatencyHistogram(
-      "parley_webhook_ingest_spool_sync_seconds", "One write and fdatasync, for all who wait.");
+  prometheus::Histogram& sync =
+      telemetry::LatencyHistogram("parley_webhook_ingest_spool_sync_seconds",
+                                  "One write and fdatasync, for all who wait. If it grows, the "
+                                  "disk under the spool is too slow.");
 };
 
 Metrics& Measured() {
