@@ -62,6 +62,7 @@ Replica::Replica(World& world, Tables& tables, Twilio& twilio, Kafka& kafka, con
       engine_(*this, OptionsOf(name_), world.steady()),
       retries_(kRetries),
       leases_(LeasesOf(name_)),
+      pauses_(tables.pauses()),  // It does not begin before it knows them.
       consent_(world.steady()),
       heard_at_(world.now()) {}
 
@@ -172,6 +173,7 @@ void Replica::Start() {
   TakeCommands();
   In(world_.Between(0, kSecond), [this] { Sweep(); });
   In(world_.Between(0, kSecond), [this] { LookForEvidence(); });
+  In(world_.Between(0, kSecond), [this] { ReadPauses(); });
 }
 
 // The pump ---------------------------------------------------------------------------------------
@@ -247,6 +249,7 @@ void Replica::Journal() {
   const auto request = engine_.Plan(started, busy < capacity ? capacity - busy : 0, owned_,
                                     consent_.Allowed(started), world_.Between(1, INT64_MAX - 1));
   CheckTurns(request);
+  CheckPauses(request);
   if (!request) return Rest();
   planned_cut_off_ = heard_at_ + 5 * kSecond <= world_.now();
   journalling_ = request->entries.size();
@@ -292,6 +295,15 @@ void Replica::CheckTurns(const std::optional<JournalRequest>& request) {
   }
 }
 
+// What an operator paused is not journalled any more once the engine was told.
+void Replica::CheckPauses(const std::optional<JournalRequest>& request) {
+  if (!request || mail_.directory_changed) return;
+  for (const JournalEntry& entry : request->entries) {
+    if (!pauses_.Covers(tables_.lane(entry.head.lane_id))) continue;
+    world_.Violate("journalled in spite of a pause: " + entry.head.key.message_id);
+  }
+}
+
 void Replica::Handle(const JournalRequest& request,
                      absl::StatusOr<std::vector<JournalResult>> results, SteadyTime started) {
   Journaled journaled = engine_.Finish(request, std::move(results), started, world_.steady());
@@ -301,7 +313,7 @@ void Replica::Handle(const JournalRequest& request,
     tasks_.push_back({std::move(dispatch), FromSteady(started), planned_cut_off_});
   }
   StartWork();
-  if (engine_.saturated()) return Rest();
+  if (engine_.saturated() || mail_.directory_changed) return Rest();
   Journal();
 }
 
@@ -572,6 +584,19 @@ void Replica::Sweep() {
                                     }
                                     In(kSecond, [this] { Sweep(); });
                                   });
+}
+
+void Replica::ReadPauses() {
+  if (leaving_) return;
+  Call<PauseSet>([this] { return tables_.pauses(); },
+                 [this](const absl::StatusOr<PauseSet>& pauses) {
+                   if (pauses.ok() && *pauses != pauses_) {
+                     pauses_ = *pauses;
+                     mail_.directory_changed = true;
+                     WakePump();
+                   }
+                   In(kSecond, [this] { ReadPauses(); });
+                 });
 }
 
 // Evidence ---------------------------------------------------------------------------------------

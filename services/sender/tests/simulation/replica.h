@@ -139,11 +139,11 @@ class Replica final : public LaneRules {
   std::vector<SettleEntry> outcomes_;
   std::size_t settling_ = 0;
 
-  PauseSet pauses_;  // As the store had them when it was read last.
-
   LeaseState leases_;
   std::uint64_t timer_ = 0;  // The one that counts; 0: disarmed.
   std::uint64_t timers_ = 0;
+
+  PauseSet pauses_;  // As the store had them when it was read last.
 
   ConsentFreshness consent_;
   std::size_t consents_read_ = 0;

@@ -138,6 +138,16 @@ void Simulation::MakeWork() {
     }
   }
   if (world_.Chance(0.1)) twilio_.unsubscribed.insert("c0");
+  // An operator pauses a number, or a whole account, and resumes it.
+  if (world_.Chance(0.3)) {
+    const std::string number = world_.Chance(0.5) ? "n0" : "";
+    const Micros pause_at = world_.Between(0, 6 * kSecond);
+    world_.At(pause_at, [this, number] {
+      tables_.SetPauses(PauseSet({{{tables_.lane(1).account_sid, number}, "operator"}}));
+    });
+    world_.At(pause_at + world_.Between(100 * kMilli, 20 * kSecond),
+              [this] { tables_.SetPauses({}); });
+  }
 }
 
 // The gateway's relay: at least once, and again until it is accepted.
