@@ -109,7 +109,9 @@ absl::StatusOr<std::string> Resume(const PauseOrder& order, postgres::Pool& pool
                        order.account_sid, order.number);
     const std::string still = StillPaused(tx, order);
     if (ended.affected_rows() == 0) {
-      return NotFound("NOT_PAUSED", "There is no pause of " + Name(order) + "." + still);
+      return NotFound("NOT_PAUSED", "There is no pause of " + Name(order) + "." + still +
+                                        " What Twilio's answers stopped goes on by itself; sender "
+                                        "breakers says when.");
     }
     return "Resumed " + Name(order) + ": what waits is sent again within 2 s." + still;
   });
