@@ -30,7 +30,8 @@ struct Config {
   void Visit(Visitor& v) {
     v.Field("PARLEY_ENV", environment, "development or production");
     v.Field("PARLEY_BIND_ADDRESS", bind_address, "address of the admin port");
-    v.Field("PARLEY_ADMIN_PORT", admin_port, "/healthz, /readyz and /metrics", {0, 65'535});
+    v.Field("PARLEY_ADMIN_PORT", admin_port,
+            "/healthz, /readyz, /metrics and the operator's endpoints", {0, 65'535});
     v.Field("PARLEY_LOG_LEVEL", log_level, "debug, info, warning or error");
     v.Field("PARLEY_KAFKA_BROKERS", kafka_brokers, "host:port list, comma separated");
     v.Field("PARLEY_DATABASE_URL", database_url,
