@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import os
 import time
+from collections.abc import Callable
 
 from parley import infra
 from parley import ports as port_tools
@@ -22,6 +23,7 @@ from parley.settings import Settings
 from parley.supervise import Supervisor
 
 READY_SECONDS_MAX = 90.0
+_MIGRATING = ("sender", "gateway")
 _QUICK_DEATHS_MAX = 4
 
 
@@ -67,10 +69,10 @@ class Lifecycle:
             self._spawn(first)
             with concurrent.futures.ThreadPoolExecutor() as pool, self._give_up_on_error():
                 database = pool.submit(self._prepare_database)
-                sender = pool.submit(self._migrate, "sender", database)
+                sender = pool.submit(self._migrate, "sender", database.result)
                 self._wait(["kafka", "redis"], step)
                 step.update("bringing tables and topics up to date")
-                self._migrate("gateway", database)
+                self._migrate("gateway", database.result)
                 sender.result()
         with self._progress.step("The first organization"):
             if installation.settings.uses_simulator:
@@ -99,8 +101,15 @@ class Lifecycle:
         remarks = []
         with self._progress.step(", ".join(names)) as step:
             self._check_ports(names)
-            self._spawn(names)
             stopped = self._stopped_infra(names)
+            self._spawn([name for name in names if name not in SERVICES])
+            if not stopped:
+                self._wait([name for name in names if name in INFRA], step)
+                # A new version may need more tables than the one before.
+                for service in _MIGRATING:
+                    if service in names:
+                        self._migrate(service)
+            self._spawn([name for name in names if name in SERVICES])
             if stopped and any(name in SERVICES for name in names):
                 settled = [name for name in names if name not in SERVICES]
                 self._wait(settled, step)
@@ -171,9 +180,9 @@ class Lifecycle:
         if self._installation.is_ours("postgres"):
             infra.create_database(self._layout)
 
-    def _migrate(self, service: str, database: concurrent.futures.Future) -> None:
+    def _migrate(self, service: str, wait_for_database: Callable = lambda: None) -> None:
         """Applies a service's migrations; the gateway's also creates the topics."""
-        database.result()
+        wait_for_database()
         what = f"What {service} stores could not be brought up to date"
         self._installation.run_once(service, ["migrate"], what)
 
