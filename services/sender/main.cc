@@ -8,6 +8,7 @@
 
 #include "adapters/kafka_results.h"
 #include "adapters/kernel_timer.h"
+#include "adapters/postgres_hold.h"
 #include "adapters/postgres_operator.h"
 #include "adapters/postgres_store.h"
 #include "adapters/process_identity.h"
@@ -31,12 +32,15 @@
 #include "libs/twilio/client.h"
 #include "operator/command.h"
 #include "operator/endpoints.h"
+#include "operator/hold.h"
 #include "pipeline/commands.h"
 #include "pipeline/consent.h"
+#include "pipeline/consent_reading.h"
 #include "pipeline/directory.h"
 #include "pipeline/dispatch.h"
 #include "pipeline/evidence.h"
 #include "pipeline/evidence_search.h"
+#include "pipeline/hold.h"
 #include "pipeline/leases.h"
 #include "pipeline/log_loop.h"
 #include "pipeline/pauses.h"
@@ -92,7 +96,8 @@ absl::StatusOr<crypto::KeyRing> DirectoryKeys(const Config& config) {
 }
 
 // Wakes the pump and the leases by what other replicas say.
-void Listen(postgres::Listener& listener, Pump& pump, LeaseKeeper& leases, std::stop_token stop) {
+void Listen(postgres::Listener& listener, Pump& pump, LeaseKeeper& leases, HoldKeeper& hold,
+            std::stop_token stop) {
   while (!stop.stop_requested()) {
     listener.Wait(milliseconds(5'000), stop);
     std::vector<std::int64_t> lanes;
@@ -100,6 +105,7 @@ void Listen(postgres::Listener& listener, Pump& pump, LeaseKeeper& leases, std::
       std::int64_t lane = 0;
       const char* end = payload.data() + payload.size();
       if (payload == kLeasesPayload) {
+        hold.Wake();
         leases.Wake();
       } else if (std::from_chars(payload.data(), end, lane).ptr == end && lane > 0) {
         lanes.push_back(lane);
@@ -152,6 +158,7 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   operator_options.statement_max = milliseconds(5'000);
   postgres::Pool operator_pool(operator_options);
   PostgresOperator operator_store(operator_pool);
+  PostgresHold hold_store(lease_pool);
   PARLEY_ASSIGN_OR_RETURN(const auto timer, KernelTimer::Create());
   PARLEY_ASSIGN_OR_RETURN(auto producer, kafka::Producer::Create({.brokers = config.kafka_brokers,
                                                                   .client_id = "sender",
@@ -176,6 +183,9 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
       {config.rate_long_code, config.rate_toll_free, config.rate_short_code, config.rate_whatsapp},
       config.server_url, rules_changed, config.twilio_base_url);
   Pauses pauses(directory, operator_store, rules_changed);
+  HoldKeeper hold(hold_store, results, [&] {
+    if (pump_to_tell != nullptr) pump_to_tell->Wake();
+  });
   Publisher publisher(store, results, {});
   Settler settler(store, publisher, [&](std::vector<Settled> settled) {
     const auto elsewhere = pump_to_tell->Tell(std::move(settled));
@@ -186,7 +196,11 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   engine_options.scheduler.weights = std::move(weights);
   Pump pump(
       pump_store, pauses, settler, publisher,
-      [&] { return consent.Allowed(std::chrono::steady_clock::now()); }, engine_options);
+      [&] {
+        if (!hold.Allows()) return Permission{.interactive = false, .bulk = false};
+        return consent.Allowed(std::chrono::steady_clock::now());
+      },
+      engine_options);
   pump_to_tell = &pump;
   Dispatcher dispatcher(api, directory, settler, pump, RetryPolicy{});
   Workers<Dispatch> workers(
@@ -198,7 +212,9 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   CommandHandler commands(store, results, publisher, pump, [&] { sweeper.Wake(); });
   EvidenceHandler evidence(store, publisher);
   EvidenceSearch search(
-      store, lists, directory, publisher, [&] { return pump.Owned(); },
+      store, lists, directory, publisher,
+      // Nobody owns anything while sends are held; two that look find the same.
+      [&] { return hold.Allows() ? pump.Owned() : ShardSet().set(); },
       [&] { return dispatcher.OpenAccounts(); }, {});
   StandstillReport standstills(operator_store, replica);
   postgres::PoolOptions listener_options = DatabaseOptions(config);
@@ -210,6 +226,8 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   while (!shutdown.token().stop_requested()) {
     absl::Status loaded = directory.Load();
     if (loaded.ok()) loaded = pauses.Load();
+    // Before the positions: of a database that was restored they say nothing.
+    if (loaded.ok()) loaded = hold.Look(std::chrono::steady_clock::now());
     if (loaded.ok()) {
       auto positions = store.ConsentPositions();
       loaded = positions.status();
@@ -235,13 +253,13 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   PARLEY_ASSIGN_OR_RETURN(
       const auto directory_reader,
       kafka::LogReader::Create({config.kafka_brokers, "sender-directory", kafka::kDirectoryTopic}));
-  PARLEY_ASSIGN_OR_RETURN(const auto consent_reader,
-                          kafka::LogReader::Create({config.kafka_brokers, "sender-consent",
-                                                    kafka::kConsentTopic, consent_positions}));
   LogLoop directory_loop(*directory_reader, *producer);
-  LogLoop consent_loop(*consent_reader, *producer, /*resumed=*/!consent_positions.empty());
-  ConsentHandler consent_handler(store);
+  ConsentHandler consent_handler(
+      store, [&](const std::vector<kafka::Record>& records) { hold.Stored(records); });
   ConsentWatcher consent_watcher(consent, [&] { pump.Wake(); });
+  ConsentReading consent_reading(
+      {config.kafka_brokers, "sender-consent", kafka::kConsentTopic, consent_positions}, *producer,
+      consent_handler, consent_watcher, hold);
 
   http::AdminServer admin(config.bind_address, config.admin_port,
                           {{"database", [&] { return lease_store.Ping(); }},
@@ -259,7 +277,7 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   std::jthread searching([&](std::stop_token stop) { search.Run(stop); });
   std::jthread watching(
       [&](std::stop_token stop) { Watch(pauses, standstills, dispatcher, stop); });
-  std::jthread listening([&](std::stop_token stop) { Listen(listener, pump, leases, stop); });
+  std::jthread listening([&](std::stop_token stop) { Listen(listener, pump, leases, hold, stop); });
   std::jthread reading_directory([&](std::stop_token stop) {
     directory_loop.Run(
         [&](const std::vector<kafka::Record>& records, const LogLoop::Bury& bury) {
@@ -272,13 +290,8 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
         },
         nullptr, stop);
   });
-  std::jthread reading_consent([&](std::stop_token stop) {
-    consent_loop.Run(
-        [&](const std::vector<kafka::Record>& records, const LogLoop::Bury& bury) {
-          return consent_handler.Handle(records, bury);
-        },
-        &consent_watcher, stop);
-  });
+  std::jthread reading_consent([&](std::stop_token stop) { consent_reading.Run(stop); });
+  std::jthread holding([&](std::stop_token stop) { hold.Run(stop); });
   kafka::LoopOptions loop;
   loop.batch_max = 500;
   std::jthread taking_commands([&](std::stop_token stop) {
@@ -313,7 +326,8 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   leases.Leave();
   workers.Stop();  // Requests that are on their way get their answers.
   end({&settling});
-  end({&taking_evidence, &reading_directory, &reading_consent, &listening, &searching, &watching});
+  end({&taking_evidence, &reading_directory, &reading_consent, &listening, &searching, &watching,
+       &holding});
   end({&publishing});
   admin.Stop();
   producer.reset();  // Its last callbacks speak to the publisher, which is still there.
@@ -339,6 +353,7 @@ int Run(int argc, char** argv) {
         "  sender breakers            what stands still, and why\n"
         "  sender pause               stops an account or a number\n"
         "  sender resume              ends that\n"
+        "  sender hold, release       stop all sends, as around a restore; let them go\n"
         "  sender --settings-markdown the settings as a table for the documentation\n\n%s",
         config::HelpText(config::List<Config>()).c_str());
     return 0;
@@ -347,7 +362,8 @@ int Run(int argc, char** argv) {
     std::printf("%s", config::Markdown(config::List<Config>()).c_str());
     return 0;
   }
-  const bool asks = IsOperatorCommand(command);
+  const bool holds = IsHoldCommand(command);
+  const bool asks = holds || IsOperatorCommand(command);
   if (command != "serve" && command != "migrate" && !asks) {
     std::fprintf(stderr, "sender: unknown command %s; see sender --help\n",
                  std::string(command).c_str());
@@ -368,6 +384,11 @@ int Run(int argc, char** argv) {
     options.role = kRole;
     options.schema = kSchema;
     options.connections_max = 1;
+    if (holds) {
+      postgres::Pool pool(options);
+      PostgresHold store(pool);
+      return RunHoldCommand(argc - 1, argv + 1, store);
+    }
     return RunOperatorCommand(argc - 1, argv + 1, options);
   }
   Shutdown shutdown;

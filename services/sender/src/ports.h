@@ -19,6 +19,7 @@
 #include "domain/delivery.h"
 #include "domain/evidence.h"
 #include "domain/gate.h"
+#include "domain/hold.h"
 #include "domain/journal.h"
 #include "domain/lease_state.h"
 #include "domain/pause_set.h"
@@ -164,6 +165,31 @@ class LeaseStore {
   // The replica is going: others share without it.
   virtual absl::Status Leave(const std::string& replica) = 0;
   virtual absl::Status Ping() = 0;
+};
+
+// Holds ------------------------------------------------------------------------------------------
+
+// The hold on all sends, of all replicas. While there is one no lease is given, and none is valid.
+class HoldStore {
+ public:
+  virtual ~HoldStore() = default;
+  // The hold. Begins one if this is another database than it was; the first look ever notes which
+  // it is.
+  virtual absl::StatusOr<Hold> Look() = 0;
+  // Ends hold `number`, if it still lifts from `lifts_from_us`.
+  virtual absl::Status Lift(std::int64_t number, std::int64_t lifts_from_us) = 0;
+  // By hand. It waits for Release.
+  virtual absl::Status HoldAll(const std::string& reason) = 0;
+  // The hold then ends by a republication that begins from now on, or at once; what it is now.
+  virtual absl::StatusOr<Hold> Release(bool at_once) = 0;
+};
+
+// Asks the gateway to tell all suppressions again.
+class SuppressionSource {
+ public:
+  virtual ~SuppressionSource() = default;
+  // Wants a run that begins at `since_us` or later. Best effort: ask again.
+  virtual void RequestSuppressions(std::int64_t since_us) = 0;
 };
 
 // Kills this process unless it is set again or disarmed in time: what was paused for longer than

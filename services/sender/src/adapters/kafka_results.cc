@@ -9,7 +9,8 @@ namespace {
 using events::v1::SendOutcome;
 using events::v1::SendResult;
 
-constexpr int kAcceptedMax = 500;  // As the contract says.
+constexpr int kAcceptedMax = 500;                  // As the contract says.
+constexpr char kRequestKey[] = "consent-request";  // It is about no message.
 
 SendOutcome::State ToProto(State state) {
   switch (state) {
@@ -83,6 +84,16 @@ void KafkaResults::PublishAccepted(std::span<const DeliveryKey> keys) {
         });
     if (!status.ok()) telemetry::Warning("accepted_not_published", status);
   }
+}
+
+void KafkaResults::RequestSuppressions(std::int64_t since_us) {
+  SendResult result;
+  result.mutable_consent_request()->set_at_us(since_us);
+  const absl::Status status =
+      producer_.Produce(ToRecord(kRequestKey, result), [](absl::Status delivered) {
+        if (!delivered.ok()) telemetry::Warning("suppressions_not_requested", delivered);
+      });
+  if (!status.ok()) telemetry::Warning("suppressions_not_requested", status);
 }
 
 }  // namespace parley::sender

@@ -20,9 +20,12 @@ std::vector<std::string> DeadReplicas(pqxx::work& tx) {
 
 // All of it by the time at which the statement began: rows are locked by one statement only, and a
 // client that stops before the commit is thrown out, or they would stay locked.
-// $1 replica, $2 lease in ms, $3 replicas that died, $4 shards.
+// $1 replica, $2 lease in ms, $3 replicas that died, $4 shards. While sends are held there are no
+// leases: who begins a hold waits for those that are being renewed, and then takes them all.
 constexpr char kRenewSql[] =
-    "WITH seen AS (INSERT INTO replicas (replica, seen_at) VALUES ($1, statement_timestamp()) "
+    "WITH hold AS MATERIALIZED (SELECT coalesce(bool_or(i.held_by IS NOT NULL), false) AS held "
+    "FROM (SELECT held_by FROM installation FOR SHARE) i), "
+    "seen AS (INSERT INTO replicas (replica, seen_at) VALUES ($1, statement_timestamp()) "
     "ON CONFLICT (replica) DO UPDATE SET seen_at = excluded.seen_at), "
     "gone AS (DELETE FROM replicas r WHERE r.replica <> $1 "
     "AND (r.seen_at < statement_timestamp() - interval '10 minutes' "
@@ -34,9 +37,11 @@ constexpr char kRenewSql[] =
     "fair AS (SELECT ($4 + replicas - 1) / replicas AS share FROM living), "
     "renewed AS (UPDATE shards SET "
     "lease_until = statement_timestamp() + $2 * interval '1 millisecond' "
-    "WHERE owner = $1 AND lease_until > statement_timestamp() RETURNING shard, epoch), "
+    "WHERE owner = $1 AND lease_until > statement_timestamp() AND NOT (SELECT held FROM hold) "
+    "RETURNING shard, epoch), "
     "free AS (SELECT s.shard, s.owner = ANY($3::text[]) AS died FROM shards s "
-    "WHERE s.owner IS NULL OR s.lease_until <= statement_timestamp() OR s.owner = ANY($3::text[]) "
+    "WHERE NOT (SELECT held FROM hold) AND (s.owner IS NULL "
+    "OR s.lease_until <= statement_timestamp() OR s.owner = ANY($3::text[])) "
     "ORDER BY random() LIMIT (SELECT greatest(0, share - (SELECT count(*) FROM renewed)) FROM "
     "fair) "
     "FOR UPDATE SKIP LOCKED), "

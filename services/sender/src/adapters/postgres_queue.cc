@@ -344,7 +344,8 @@ absl::StatusOr<std::vector<JournalResult>> PostgresStore::Journal(const JournalR
     epochs.Add(entry.epoch);
     attempts.Add(entry.head.attempt);
   }
-  PARLEY_RETURN_IF_ERROR(pool_.Transact([&](pqxx::work& tx) {
+  PARLEY_RETURN_IF_ERROR(pool_.Transact([&](pqxx::work& tx) -> absl::Status {
+    if (const absl::Status checked = CheckDatabase(tx); !checked.ok()) return checked;
     ByKey sendable;
     std::vector<std::pair<std::size_t, Judgement>> stopped;
     std::vector<std::size_t> later;

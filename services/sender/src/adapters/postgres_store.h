@@ -69,8 +69,13 @@ class PostgresStore final : public CommandStore,
   absl::Status InsertSends(pqxx::work& tx, const std::vector<NewDelivery>& sends,
                            const ShardSet& owned, CommandResult& result);
 
+  // kUnavailable: this connection is to another database than the sender works with, and its leases
+  // say nothing. Asks once for each connection.
+  absl::Status CheckDatabase(pqxx::work& tx);
+
   postgres::Pool& pool_;
-  std::atomic<std::int64_t> prune_page_{0};  // Where the next Prune begins.
+  std::atomic<std::int64_t> checked_connection_{0};  // As CheckDatabase names it.
+  std::atomic<std::int64_t> prune_page_{0};          // Where the next Prune begins.
   mutable std::mutex mutex_;
   std::unordered_map<std::string, Lane> lanes_;  // By account, medium and number.
 };

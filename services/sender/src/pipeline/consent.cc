@@ -51,7 +51,19 @@ absl::Status ConsentHandler::Handle(const std::vector<kafka::Record>& records,
       rows.push_back(**std::move(row));
     }
   }
-  return next.empty() ? absl::OkStatus() : store_.SaveConsents(rows, next);
+  if (next.empty()) return absl::OkStatus();
+  PARLEY_RETURN_IF_ERROR(store_.SaveConsents(rows, next));
+  if (on_stored_) on_stored_(records);
+  return absl::OkStatus();
+}
+
+std::optional<Republication::Record> RunOf(const kafka::Record& record) {
+  events::v1::ConsentRecord parsed;
+  if (!parsed.ParseFromString(record.value) || parsed.republication_us() <= 0) return std::nullopt;
+  Republication::Record of_run{parsed.republication_us(), std::nullopt, record.partition,
+                               record.offset};
+  if (parsed.republication_complete()) of_run.records = parsed.republication_records();
+  return of_run;
 }
 
 ConsentWatcher::ConsentWatcher(ConsentWatch& consent, std::function<void()> wake,

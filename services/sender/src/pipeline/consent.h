@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "domain/consent_freshness.h"
+#include "domain/republication.h"
 #include "pipeline/log_loop.h"
 #include "ports.h"
 
@@ -18,16 +19,24 @@ namespace parley::sender {
 // None: the record that ends a republication, which names nobody. Errors: kInvalidArgument.
 absl::StatusOr<std::optional<ConsentRow>> ParseConsent(const std::string& value);
 
+// The run of republished suppressions that a record is part of; none: news, or it is unreadable.
+std::optional<Republication::Record> RunOf(const kafka::Record& record);
+
 // Stores batches of the log, and how far it is stored.
 class ConsentHandler {
  public:
-  explicit ConsentHandler(DirectoryStore& store) : store_(store) {}
+  using OnStored = std::function<void(const std::vector<kafka::Record>&)>;
+
+  // `on_stored` is told of each batch once it is stored.
+  explicit ConsentHandler(DirectoryStore& store, OnStored on_stored = nullptr)
+      : store_(store), on_stored_(std::move(on_stored)) {}
 
   // As LogLoop::Handle. Errors: the store's.
   absl::Status Handle(const std::vector<kafka::Record>& records, const LogLoop::Bury& bury);
 
  private:
   DirectoryStore& store_;
+  const OnStored on_stored_;
 };
 
 // As the reader's thread tells it and the pump asks. Thread-safe.

@@ -76,6 +76,11 @@ struct ConsentRecord {
   std::string customer;
   bool stopped = false;
   Micros at = 0;  // When Kafka had it.
+  // Of the gateway's runs: out of its store, by its clock.
+  Micros given_at = -1;  // -1: just then.
+  std::int64_t run_us = 0;
+  std::optional<std::int64_t> records = {};  // The last one of the run, of no customer.
+  Micros GivenAt() const { return given_at < 0 ? at : given_at; }
 };
 
 // Topics with several readers; a partition of commands is read by one replica at a time, or by two

@@ -34,6 +34,7 @@ Micros FromBoot(BootTime at) {
 }
 
 constexpr Micros kConsentInterval = 150 * kMilli;
+constexpr Permission kNothing{.interactive = false, .bulk = false};
 
 }  // namespace
 
@@ -169,6 +170,7 @@ void Replica::Call(std::function<Result()> run, std::function<void(absl::StatusO
 void Replica::Start() {
   Renew();
   Guard();
+  LookAtHold();
   LookForConsent();
   TakeCommands();
   In(world_.Between(0, kSecond), [this] { Sweep(); });
@@ -247,7 +249,8 @@ void Replica::Journal() {
   const std::size_t busy = running_ + tasks_.size();
   const std::size_t capacity = kWorkers + 1;
   const auto request = engine_.Plan(started, busy < capacity ? capacity - busy : 0, owned_,
-                                    consent_.Allowed(started), world_.Between(1, INT64_MAX - 1));
+                                    holding_.Allows() ? consent_.Allowed(started) : kNothing,
+                                    world_.Between(1, INT64_MAX - 1));
   CheckTurns(request);
   CheckPauses(request);
   if (!request) return Rest();
@@ -508,6 +511,32 @@ void Replica::Guard() {
 
 // Kafka ------------------------------------------------------------------------------------------
 
+void Replica::LookAtHold() {
+  Call<Hold>([this] { return tables_.LookAtHold(); },
+             [this](const absl::StatusOr<Hold>& hold) {
+               In(kSecond, [this] { LookAtHold(); });
+               if (!hold.ok()) return;
+               const Holding::Steps steps = holding_.Look(*hold, world_.steady());
+               if (holding_.WantsReading()) {
+                 world_.Note(name_, "is held");
+                 holding_.StartedOver();
+                 ++reading_;
+                 consents_read_ = 0;
+               }
+               if (steps.ask && !cut_off_) on_request(*steps.ask);
+               if (steps.lift) {
+                 MayStrike();
+                 Call<bool>(
+                     [this, number = hold->number, from = *steps.lift] {
+                       tables_.Lift(number, from);
+                       return true;
+                     },
+                     [](const auto&) {});
+               }
+               WakePump();
+             });
+}
+
 void Replica::LookForConsent() {
   const auto again = [this] { In(kConsentInterval, [this] { LookForConsent(); }); };
   if (cut_off_) {
@@ -518,7 +547,9 @@ void Replica::LookForConsent() {
   const std::size_t end = kafka_.consents.size();
   heard_at_ = asked_at;
   if (consents_read_ == end) {
-    In(world_.Between(kMilli, 10 * kMilli), [this, asked_at, again] {
+    In(world_.Between(kMilli, 10 * kMilli), [this, asked_at, again, reading = reading_] {
+      if (reading != reading_) return again();
+      holding_.AtEnd();
       const bool waited = consent_.Allowed(world_.steady()) != Permission{};
       consent_.AtEnd(Steady(asked_at));
       if (waited) WakePump();
@@ -531,12 +562,21 @@ void Replica::LookForConsent() {
       [this, from = consents_read_, end] {
         for (std::size_t i = from; i < end; ++i) {
           const ConsentRecord& record = kafka_.consents[i];
-          tables_.SaveConsent(record.customer, record.stopped, record.at);
+          if (record.records) continue;
+          tables_.SaveConsent(record.customer, record.stopped, record.GivenAt());
         }
         return true;
       },
-      [this, end, again](const auto& saved) {
-        if (saved.ok()) consents_read_ = end;
+      [this, end, reading = reading_](const auto& saved) {
+        if (saved.ok() && reading == reading_) {
+          for (std::size_t i = consents_read_; i < end; ++i) {
+            const ConsentRecord& record = kafka_.consents[i];
+            if (record.run_us == 0) continue;
+            holding_.Read({record.run_us, record.records, static_cast<std::int32_t>(i % 3),
+                           static_cast<std::int64_t>(i)});
+          }
+          consents_read_ = end;
+        }
         In(kMilli, [this] { LookForConsent(); });
       });
 }

@@ -11,6 +11,7 @@
 
 #include "domain/consent_freshness.h"
 #include "domain/engine.h"
+#include "domain/hold.h"
 #include "domain/lease_state.h"
 #include "domain/retry_budget.h"
 #include "domain/throttle.h"
@@ -49,6 +50,8 @@ class Replica final : public LaneRules {
   void Assign(std::vector<int> partitions) { partitions_ = std::move(partitions); }
   // Tells whoever owns the lane that it has new rows, unless that is lost.
   std::function<void(std::int64_t)> on_foreign;
+  // Asks the gateway for its suppressions.
+  std::function<void(std::int64_t)> on_request;
   // A notification of the store.
   void Poke(const std::vector<std::int64_t>& lanes);
 
@@ -96,6 +99,7 @@ class Replica final : public LaneRules {
   // As soon as what was journalled is written or given up; then `done`.
   void ReleaseQuiet(const ShardSet& shards, Micros latest, std::function<void()> done);
   void Arm(std::optional<BootTime> at);
+  void LookAtHold();
   void LookForConsent();
   void TakeCommands();
   void Sweep();
@@ -144,7 +148,8 @@ class Replica final : public LaneRules {
   std::uint64_t timers_ = 0;
 
   PauseSet pauses_;  // As the store had them when it was read last.
-
+  Holding holding_;
+  int reading_ = 0;  // Rises when consent is read from the beginning again.
   ConsentFreshness consent_;
   std::size_t consents_read_ = 0;
   bool cut_off_ = false;

@@ -35,6 +35,7 @@ std::string Simulation::Run(Totals& totals) {
   replicas_wanted_ = static_cast<int>(world_.Between(1, 3));
   for (int i = 0; i < replicas_wanted_; ++i) StartReplica();
   MakeWork();
+  MakeRestore();
   world_.At(healed_at_, [this] { Heal(); });
   int events = 0;
   while (world_.violation().empty() && world_.Step()) {
@@ -52,6 +53,8 @@ std::string Simulation::Run(Totals& totals) {
   CheckRates();
   CheckConsent();
   CheckLateness();
+  CheckHold();
+  totals.lifted += tables_.lifted_at() >= 0;
   totals.messages += static_cast<std::int64_t>(messages_);
   totals.taken += static_cast<std::int64_t>(twilio_.ledger().size());
   totals.kills += static_cast<std::int64_t>(buried_.size());
@@ -232,6 +235,57 @@ void Simulation::MakeFaults() {
   }
 }
 
+// The database's consents are lost; Kafka has forgotten an opt-out that the gateway knows.
+void Simulation::MakeRestore() {
+  if (!world_.Chance(0.2)) return;
+  restored_at_ = world_.Between(0, healed_at_);
+  gateways_own_ = "c" + std::to_string(world_.Between(0, 3));
+  tables_.SaveConsent(gateways_own_, true, 0);
+  world_.At(restored_at_, [this] {
+    world_.Note("the database is restored");
+    tables_.Restore();
+  });
+}
+
+void Simulation::Republish(std::int64_t since_us) {
+  if (publishing_ || last_run_us_ >= since_us) return;
+  publishing_ = true;
+  world_.In(world_.Between(10 * kMilli, 3 * kSecond), [this] { PublishRun(); });
+}
+
+void Simulation::PublishRun() {
+  const std::int64_t run = Tables::kClockStart + world_.now();
+  std::map<std::string, ConsentRecord> newest;
+  if (!gateways_own_.empty()) newest[gateways_own_] = {gateways_own_, true, 0, 0, run};
+  for (const ConsentRecord& news : kafka_.consents) {
+    if (news.run_us != 0) continue;
+    newest[news.customer] = {news.customer, news.stopped, 0, news.at, run};
+  }
+  Micros at = world_.now();
+  const auto publish = [&](ConsentRecord record) {
+    at += world_.Between(0, kSecond);
+    world_.At(at, [this, record]() mutable {
+      record.at = world_.now();
+      kafka_.consents.push_back(record);
+    });
+  };
+  const bool breaks_off = !healed_ && world_.Chance(0.3);
+  ConsentRecord last{.run_us = run};
+  last.records = static_cast<std::int64_t>(newest.size());
+  // Who reads several partitions may see it first.
+  const bool seen_first = !breaks_off && world_.Chance(0.5);
+  if (seen_first) publish(last);
+  for (const auto& [customer, record] : newest) {
+    if (!breaks_off || world_.Chance(0.5)) publish(record);
+  }
+  if (!breaks_off && !seen_first) publish(last);
+  world_.At(at + kMilli, [this, run, breaks_off] {
+    if (breaks_off) return PublishRun();
+    last_run_us_ = run;
+    publishing_ = false;
+  });
+}
+
 // Whoever died, by us or by its own timer, is replaced some time later.
 void Simulation::WatchDeaths() {
   for (const auto& replica : replicas_) {
@@ -257,6 +311,7 @@ void Simulation::StartReplica() {
     if (!healed_ && world_.Chance(0.1)) return;  // A notification that is lost.
     for (const auto& replica : replicas_) replica->Poke({lane});
   };
+  replicas_.back()->on_request = [this](std::int64_t since_us) { Republish(since_us); };
   replicas_.back()->Start();
   Rebalance();
 }
@@ -296,6 +351,7 @@ bool Simulation::IsSettled() const {
     seen += row.send.key.generation == 0 ? 1 : 0;
   }
   if (seen < messages_) return false;
+  if (restored_at_ >= 0 && tables_.lifted_at() < 0) return false;
   if (patient_ && std::any_of(tables_.rows().begin(), tables_.rows().end(),
                               [this](const Row& row) { return IsToBeFound(row); })) {
     return false;
@@ -432,6 +488,7 @@ void Simulation::CheckConsent() {
     Micros stopped_at = -1;
     for (const ConsentRecord& record : kafka_.consents) {
       if (record.at > taken.written_at || record.customer != taken.job.customer_number) continue;
+      if (record.run_us != 0) continue;  // No news.
       if (!record.stopped) {
         stopped_at = -1;
       } else if (stopped_at < 0) {
@@ -451,6 +508,27 @@ void Simulation::CheckLateness() {
     if (late > (taken.paused ? kLatenessMax : 500 * kMilli)) {
       world_.Violate("written " + std::to_string(late) +
                      " µs after its journal: " + Name(taken.head.key));
+    }
+  }
+}
+
+// Nothing that was journalled after a restore leaves before the hold is lifted, and nothing ever to
+// whom only the gateway knows as opted out.
+void Simulation::CheckHold() {
+  if (restored_at_ < 0) return;
+  if (world_.violation().empty() && tables_.lifted_at() < 0) world_.Violate("held for ever");
+  for (const Taken& taken : twilio_.ledger()) {
+    const bool before_the_end = tables_.lifted_at() < 0 || taken.written_at < tables_.lifted_at();
+    if (taken.planned_at > restored_at_ && before_the_end) {
+      world_.Violate("sent while held: " + Name(taken.head.key));
+    }
+    const bool started = std::any_of(
+        kafka_.consents.begin(), kafka_.consents.end(), [&](const ConsentRecord& record) {
+          return record.run_us == 0 && !record.stopped && record.at <= taken.written_at &&
+                 record.customer == gateways_own_;
+        });
+    if (taken.job.customer_number == gateways_own_ && !started) {
+      world_.Violate("sent to whom the gateway alone knew: " + Name(taken.head.key));
     }
   }
 }

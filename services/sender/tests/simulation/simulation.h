@@ -17,6 +17,7 @@ struct Totals {
   std::int64_t unconfirmed = 0;
   std::int64_t listed = 0;  // Settled by Twilio's list.
   std::int64_t kills = 0;
+  std::int64_t lifted = 0;  // Holds after a restore.
   std::int64_t events = 0;
 };
 
@@ -35,6 +36,10 @@ class Simulation {
   void StartReplica();
   void Rebalance();
   void Heal();
+  void MakeRestore();
+  // The gateway's relay, asked for its suppressions.
+  void Republish(std::int64_t since_us);
+  void PublishRun();
   bool IsSettled() const;
   // True for one that Twilio took, and whose own answer and callbacks said nothing yet.
   bool IsToBeFound(const Row& row) const;
@@ -48,6 +53,7 @@ class Simulation {
   void CheckRates();
   void CheckConsent();
   void CheckLateness();
+  void CheckHold();
 
   World world_;
   Tables tables_;
@@ -62,6 +68,10 @@ class Simulation {
   int names_ = 0;
   std::size_t messages_ = 0;
   Micros healed_at_ = 0;
+  Micros restored_at_ = -1;
+  std::string gateways_own_;      // Opted out in the gateway's store alone; or nobody.
+  std::int64_t last_run_us_ = 0;  // The last that the gateway began and ended.
+  bool publishing_ = false;
   bool healed_ = false;
   bool patient_ = false;  // It ends only when the list has settled what it can.
 };

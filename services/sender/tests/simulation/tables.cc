@@ -209,6 +209,7 @@ GateFacts Tables::Facts(const Row& row, const JournalEntry& entry,
 
 std::vector<JournalResult> Tables::Journal(const JournalRequest& request) {
   std::vector<JournalResult> results(request.entries.size());
+  if (identity_ != known_identity_) return results;  // A connection looks which database it is.
   // Judged by one look, then marked: a batch does not see its own marks.
   std::vector<Judgement> judgements;
   for (const JournalEntry& entry : request.entries) {
@@ -397,6 +398,31 @@ std::vector<std::int64_t> Tables::Sweep() {
   return {woken.begin(), woken.end()};
 }
 
+// Holds ------------------------------------------------------------------------------------------
+
+Hold Tables::LookAtHold() {
+  if (identity_ != known_identity_) {
+    known_identity_ = identity_;
+    hold_ = {.number = hold_.number + 1,
+             .held_by = HeldBy::kRestore,
+             .since_us = Now(),
+             .lifts_from_us = Now()};
+    lifted_at_ = -1;
+    for (Shard& shard : shards_) {
+      shard.owner.clear();
+      shard.lease_until = -1;
+    }
+  }
+  return hold_;
+}
+
+void Tables::Lift(std::int64_t number, std::int64_t lifts_from_us) {
+  if (!hold_.IsHeld() || hold_.number != number || hold_.lifts_from_us != lifts_from_us) return;
+  hold_.held_by = HeldBy::kNobody;
+  lifted_at_ = world_.now();
+  world_.Note("the hold is lifted");
+}
+
 // Leases -----------------------------------------------------------------------------------------
 
 Leases Tables::Renew(const std::string& replica, std::chrono::milliseconds lease) {
@@ -407,6 +433,7 @@ Leases Tables::Renew(const std::string& replica, std::chrono::milliseconds lease
   }
   Leases leases;
   leases.fair_share = (kShards + living - 1) / std::max(1, living);
+  if (hold_.IsHeld()) return leases;
   for (int shard = 0; shard < kShards; ++shard) {
     Shard& state = shards_[static_cast<std::size_t>(shard)];
     if (state.owner != replica || state.lease_until <= Now()) continue;

@@ -80,6 +80,16 @@ class Tables {
   // Deadlines, expiry, campaigns; lanes to wake.
   std::vector<std::int64_t> Sweep();
 
+  // It becomes another database, which knows of nobody's consent.
+  void Restore() {
+    ++identity_;
+    consents_.clear();
+  }
+  Hold LookAtHold();
+  void Lift(std::int64_t number, std::int64_t lifts_from_us);
+  // In the world's time; of the last hold. -1: it is not lifted.
+  Micros lifted_at() const { return lifted_at_; }
+
   Leases Renew(const std::string& replica, std::chrono::milliseconds lease);
   void Release(const std::string& replica, const ShardSet& shards, std::span<const LaneBusy> busy);
   void Leave(const std::string& replica);
@@ -124,6 +134,10 @@ class Tables {
   std::map<std::string, CampaignState> campaigns_;
   PauseSet pauses_;
   std::map<std::string, int> cancellations_;
+  std::int64_t identity_ = 1;
+  std::int64_t known_identity_ = 1;
+  Hold hold_;
+  Micros lifted_at_ = -1;
 };
 
 }  // namespace parley::sender::simulation
