@@ -12,6 +12,7 @@
 #include "adapters/postgres_operator.h"
 #include "adapters/postgres_store.h"
 #include "adapters/process_identity.h"
+#include "adapters/redis_limits.h"
 #include "adapters/twilio_api.h"
 #include "adapters/twilio_lists.h"
 #include "config.h"
@@ -33,6 +34,7 @@
 #include "operator/command.h"
 #include "operator/endpoints.h"
 #include "operator/hold.h"
+#include "pipeline/account_limits.h"
 #include "pipeline/commands.h"
 #include "pipeline/consent.h"
 #include "pipeline/consent_reading.h"
@@ -194,6 +196,7 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   });
   EngineOptions engine_options{.replica = replica, .send_timeout = config.send_timeout};
   engine_options.scheduler.weights = std::move(weights);
+  engine_options.scheduler.account_limit = config.account_parallel;
   Pump pump(
       pump_store, pauses, settler, publisher,
       [&] {
@@ -202,7 +205,9 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
       },
       engine_options);
   pump_to_tell = &pump;
-  Dispatcher dispatcher(api, directory, settler, pump, RetryPolicy{});
+  RedisLimits limit_exchange(config.redis_url, replica);
+  AccountLimits account_limits(limit_exchange, pump, replica, config.account_parallel);
+  Dispatcher dispatcher(api, directory, settler, account_limits, RetryPolicy{});
   Workers<Dispatch> workers(
       static_cast<std::size_t>(config.workers),
       [&](Dispatch dispatch) { dispatcher.Run(std::move(dispatch)); }, [&] { pump.WorkerDone(); });
@@ -291,6 +296,12 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
         nullptr, stop);
   });
   std::jthread reading_consent([&](std::stop_token stop) { consent_reading.Run(stop); });
+  std::jthread sharing_limits([&](std::stop_token stop) {
+    account_limits.Run(
+        {[&] { return dispatcher.TakeUses(); },
+         [&](const std::string& account_sid, int use) { dispatcher.SetOthers(account_sid, use); }},
+        stop);
+  });
   std::jthread holding([&](std::stop_token stop) { hold.Run(stop); });
   kafka::LoopOptions loop;
   loop.batch_max = 500;
@@ -327,7 +338,7 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
   workers.Stop();  // Requests that are on their way get their answers.
   end({&settling});
   end({&taking_evidence, &reading_directory, &reading_consent, &listening, &searching, &watching,
-       &holding});
+       &holding, &sharing_limits});
   end({&publishing});
   admin.Stop();
   producer.reset();  // Its last callbacks speak to the publisher, which is still there.

@@ -15,12 +15,14 @@ struct Config {
   std::string log_level = "info";
   std::string kafka_brokers = "localhost:19092";
   Secret database_url{"postgresql://parley@127.0.0.1:15432/parley"};
+  std::string redis_url = "redis://127.0.0.1:16379";
   std::string directory_key_file;
   std::string server_url;
   std::string twilio_base_url = "https://api.twilio.com";
   int workers = 64;
   std::chrono::milliseconds send_timeout{10'000};
   std::string send_weights;
+  int account_parallel = 0;
   double rate_long_code = 1;
   double rate_toll_free = 3;
   double rate_short_code = 100;
@@ -36,12 +38,17 @@ struct Config {
     v.Field("PARLEY_KAFKA_BROKERS", kafka_brokers, "host:port list, comma separated");
     v.Field("PARLEY_DATABASE_URL", database_url,
             "PostgreSQL, postgresql://user@host:port/database; not a superuser");
+    v.Field("PARLEY_REDIS_URL", redis_url, "Redis, for what may be lost");
     v.Field("PARLEY_DIRECTORY_KEY_FILE", directory_key_file,
             "key ring that opens the accounts' tokens: lines of <key id>:<32 bytes, base64>");
     v.Field("SERVER_URL", server_url,
             "public address for status callbacks; they are omitted without one");
     v.Field("TWILIO_API_BASE_URL", twilio_base_url, "Twilio's API, or the simulator's origin");
     v.Field("PARLEY_SEND_WORKERS", workers, "parallel requests to Twilio; 1 to 1024", {1, 1024});
+    v.Field("PARLEY_SEND_ACCOUNT_PARALLEL", account_parallel,
+            "parallel requests of one account, over all replicas; Twilio publishes no number, and "
+            "answers 429 beyond its own, which is followed in any case; 0: no other limit",
+            {0, 100'000});
     v.Field("PARLEY_SEND_TIMEOUT", send_timeout, "how long Twilio may take to answer; 100ms to 60s",
             {100, 60'000});
     v.Field("PARLEY_SEND_WEIGHTS", send_weights,

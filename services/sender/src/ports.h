@@ -16,6 +16,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "domain/account_share.h"
 #include "domain/delivery.h"
 #include "domain/evidence.h"
 #include "domain/gate.h"
@@ -201,6 +202,17 @@ class DeadMansTimer {
   virtual BootTime Now() const = 0;
   virtual absl::Status Arm(BootTime at) = 0;
   virtual void Disarm() = 0;
+};
+
+// Limits -----------------------------------------------------------------------------------------
+
+// Where replicas tell each other of the accounts' parallel requests.
+class LimitExchange {
+ public:
+  virtual ~LimitExchange() = default;
+  // Tells this replica's, and returns those of the others that told lately, by replica. Takes a
+  // moment at most. kUnavailable: nobody knows of the others.
+  virtual absl::StatusOr<std::map<std::string, AccountUses>> Exchange(const AccountUses& own) = 0;
 };
 
 // Directory --------------------------------------------------------------------------------------

@@ -17,7 +17,10 @@ void Scheduler::AddLane(const Lane& lane, std::shared_ptr<Limiter> limiter, bool
   state->limiter = std::move(limiter);
   state->open = open;
   auto& account = accounts_[lane.account_sid];
-  if (account == nullptr) account = std::make_unique<Account>();
+  if (account == nullptr) {
+    account = std::make_unique<Account>();
+    account->limit = options_.account_limit;
+  }
   state->account = account.get();
   for (int i = 0; i < kPriorities; ++i) {
     state->feeds[i].nr = ++next_nr_;
@@ -99,7 +102,7 @@ void Scheduler::ResumeAccount(const std::string& account_sid, SteadyTime now) {
   const auto found = accounts_.find(account_sid);
   if (found == accounts_.end()) return;
   found->second->paused_until = SteadyTime::min();
-  found->second->limit = 0;
+  found->second->limit = options_.account_limit;
   Landed(*found->second, now);
   PlaceAccount(*found->second, now);
 }

@@ -51,6 +51,8 @@ class Scheduler {
     std::chrono::milliseconds horizon{5'000};  // Rows due later than this stay in the table.
     // How long before its slot a send is picked, so that the journal is done when the slot comes.
     std::chrono::microseconds lookahead{10'000};
+    // Requests of an account at once that nobody limited yet; 0: any number.
+    int account_limit = 0;
     // Shares of organizations; whoever is not named has 1.
     std::map<std::string, int> weights;
   };

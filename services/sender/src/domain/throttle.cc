@@ -22,11 +22,24 @@ void Throttle::Begin(const std::string& account_sid, std::int64_t version) {
   Account& account = accounts_[account_sid];
   if (version > account.version) {
     const int running = account.running;
+    const int others = account.others;
     account = Account{};
     account.version = version;
     account.running = running;
+    account.others = others;
   }
-  ++account.running;
+  account.peak = std::max(account.peak, ++account.running);
+}
+
+AccountUses Throttle::TakeUses() {
+  AccountUses uses;
+  for (auto& [account_sid, account] : accounts_) {
+    uses[account_sid] = {.peak = account.peak,
+                         .adapted = account.limit,
+                         .alone = account.limit > 0 && account.alone};
+    account.peak = account.running;
+  }
+  return uses;
 }
 
 // Half-open afterwards: one request at a time shows whether it passed.
@@ -41,6 +54,7 @@ void Throttle::Open(Account& account, std::string reason, SteadyTime now, double
   account.open_until = now + *advice.pause;
   account.unknown = 0;
   account.limit = 1;
+  account.alone = true;
   account.successes = 0;
   advice.limit = account.limit;
 }
@@ -65,7 +79,8 @@ Throttle::Advice Throttle::End(const std::string& account_sid, const twilio::Sen
       ++account.refusals;
       account.wave_until = now + kWaveTime;
       if (busy && refused->code != kQueueFull) {
-        account.limit = std::max(1, running / 2);
+        account.limit = std::max(1, (running + account.others) / 2);
+        account.alone = false;
         account.successes = 0;
         advice.limit = account.limit;
       }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "domain/account_share.h"
 #include "domain/delivery.h"
 #include "domain/settlement.h"
 #include "domain/standstill.h"
@@ -22,7 +23,7 @@ class Throttle {
   struct Advice {
     int refusals = 1;  // In a row, this one included; a wave of parallel ones counts once.
     std::optional<std::chrono::milliseconds> pause;  // The breaker opened.
-    std::optional<int> limit;                        // Requests at once from now on; 0: any number.
+    std::optional<int> limit;  // The account's requests at once from now on; 0: any number.
   };
 
   // A request of the account is on its way; End must follow. With a higher `version` of its
@@ -32,6 +33,11 @@ class Throttle {
   Advice End(const std::string& account_sid, const twilio::SendOutcome& outcome, SteadyTime now,
              double jitter);
 
+  // What this replica did for each account since the last call.
+  AccountUses TakeUses();
+  // Requests of the account at other replicas: 429 is about all of them.
+  void SetOthers(const std::string& account_sid, int use) { accounts_[account_sid].others = use; }
+
   bool IsOpen(const std::string& account_sid, SteadyTime now) const;
   // Accounts whose breaker is open or half-open, in order.
   std::vector<Standstill> Breakers(SteadyTime now) const;
@@ -40,6 +46,8 @@ class Throttle {
   struct Account {
     std::int64_t version = 0;
     int running = 0;
+    int peak = 0;    // Of `running`, since it was told.
+    int others = 0;  // At other replicas.
     int refusals = 0;
     SteadyTime wave_until = SteadyTime::min();
     int unknown = 0;  // In a row.
@@ -48,7 +56,8 @@ class Throttle {
     SteadyTime opened_at = SteadyTime::min();  // For the first time in that row.
     std::string open_reason;
     int limit = 0;
-    int successes = 0;  // Since the limit changed.
+    bool alone = false;  // The breaker set it, not 429.
+    int successes = 0;   // Since the limit changed.
   };
   static void Open(Account& account, std::string reason, SteadyTime now, double jitter,
                    Advice& advice);

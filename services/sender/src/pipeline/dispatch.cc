@@ -24,6 +24,16 @@ std::string StatusCallback(const std::string& origin, const Job& job) {
          "&attempt=" + std::to_string(job.attempt) + "#rc=5&rp=all";
 }
 
+AccountUses Dispatcher::TakeUses() {
+  const std::lock_guard lock(mutex_);
+  return throttle_.TakeUses();
+}
+
+void Dispatcher::SetOthers(const std::string& account_sid, int use) {
+  const std::lock_guard lock(mutex_);
+  throttle_.SetOthers(account_sid, use);
+}
+
 twilio::SendOutcome Dispatcher::Request(const Dispatch& dispatch) {
   static auto& latency = telemetry::LatencyHistogram(
       "parley_sender_twilio_seconds",

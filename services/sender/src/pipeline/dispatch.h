@@ -22,7 +22,7 @@ class Brake {
   virtual ~Brake() = default;
   virtual void PauseLane(std::int64_t lane_id, SteadyTime until) = 0;
   virtual void PauseAccount(const std::string& account_sid, SteadyTime until) = 0;
-  // At most `limit` requests of the account at once; 0: any number.
+  // At most `limit` requests of the account at once; 0: as many as the settings allow.
   virtual void LimitAccount(const std::string& account_sid, int limit) = 0;
 };
 
@@ -36,6 +36,9 @@ class Dispatcher {
       : api_(api), directory_(directory), settler_(settler), brake_(brake), policy_(policy) {}
 
   void Run(Dispatch dispatch);
+  // As Throttle has them.
+  AccountUses TakeUses();
+  void SetOthers(const std::string& account_sid, int use);
   // Accounts whose breaker is open.
   std::set<std::string> OpenAccounts() const;
   // What stands still because of Twilio's answers, for the operator: of an account one entry, and

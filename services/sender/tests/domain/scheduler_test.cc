@@ -215,6 +215,27 @@ TEST_F(SchedulerTest, AnAccountHasNoMoreInFlightThanItsLimit) {
   EXPECT_THAT(Pick(), SizeIs(1));
 }
 
+TEST(Scheduler, AnAccountBeginsWithTheLimitOfTheSettings) {
+  constexpr char kName[] = "account";
+  Scheduler scheduler({.account_limit = 2});
+  scheduler.AddLane({1, 1, kName, Medium::kSms, "number"}, std::make_shared<Limiter>(Gcra(0us)),
+                    true);
+  for (int i = 1; i <= 4; ++i) {
+    Head head;
+    head.ord = i;
+    head.key = {"organization", "message" + std::to_string(i), 0};
+    head.lane_id = 1;
+    head.due = kNow;
+    scheduler.Offer(head, kNow);
+  }
+  EXPECT_THAT(scheduler.Pick(kNow, 100), SizeIs(2));
+  scheduler.LimitAccount(kName, 3, kNow);
+  EXPECT_THAT(scheduler.Pick(kNow, 100), SizeIs(1));
+  scheduler.ResumeAccount(kName, kNow);
+  scheduler.Finish(1, kNow);
+  EXPECT_THAT(scheduler.Pick(kNow, 100), SizeIs(0)) << "two are still on their way";
+}
+
 TEST_F(SchedulerTest, LooksFurtherAheadWhileTheJournalIsSlow) {
   AddLane(1, 100ms);
   for (int i = 1; i <= 3; ++i) scheduler_.Offer(MakeHead(i), kNow);

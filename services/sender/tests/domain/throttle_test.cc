@@ -67,6 +67,27 @@ TEST_F(ThrottleTest, ParallelRequestsFollow429DownAndSuccessesUp) {
   EXPECT_EQ(Ask(kBusy, kStart + 3s).refusals, 1);
 }
 
+TEST_F(ThrottleTest, A429IsAboutTheRequestsOfAllReplicas) {
+  throttle_.SetOthers(kAccount, 12);
+  for (int i = 0; i < 8; ++i) throttle_.Begin(kAccount);
+  EXPECT_EQ(throttle_.End(kAccount, kBusy, kStart, 0.5).limit, 10);
+}
+
+TEST_F(ThrottleTest, TellsWhatItUsedSinceItTold) {
+  for (int i = 0; i < 3; ++i) throttle_.Begin(kAccount);
+  for (int i = 0; i < 2; ++i) throttle_.End(kAccount, kTaken, kStart, 0.5);
+  EXPECT_EQ(throttle_.TakeUses(), (AccountUses{{kAccount, {.peak = 3}}}));
+  EXPECT_EQ(throttle_.TakeUses(), (AccountUses{{kAccount, {.peak = 1}}}));
+  throttle_.End(kAccount, kBusy, kStart, 0.5);
+  EXPECT_EQ(throttle_.TakeUses(), (AccountUses{{kAccount, {.peak = 1, .adapted = 1}}}));
+  for (int i = 0; i < 3; ++i) Ask(kLost, kStart + 1s);
+  EXPECT_EQ(throttle_.TakeUses(),
+            (AccountUses{{kAccount, {.peak = 1, .adapted = 1, .alone = true}}}))
+      << "its breaker is its own";
+  Ask(kTaken, kStart + 20s);
+  EXPECT_TRUE(throttle_.TakeUses().at(kAccount).alone) << "also while it closes again";
+}
+
 TEST_F(ThrottleTest, AFullQueueOfOneSenderLimitsNobodyElse) {
   EXPECT_FALSE(Ask(twilio::Refused{429, kQueueFull, "", {}}).limit);
 }
