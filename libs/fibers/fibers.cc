@@ -7,10 +7,14 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <boost/context/fiber.hpp>
 #include <boost/context/protected_fixedsize_stack.hpp>
 #include <cerrno>
+#include <cstdint>
 #include <map>
+#include <memory>
+#include <new>
 #include <system_error>
 
 namespace parley::fibers {
@@ -125,8 +129,7 @@ class Pool::Loop {
     more_ = true;
     while (more_) {
       if (idle_.empty()) {
-        if (fibers_.size() == fibers_max_) return;
-        AddFiber();
+        if (fibers_.size() == fibers_max_ || !AddFiber()) return;
       }
       Fiber* const fiber = idle_.back();
       idle_.pop_back();
@@ -134,7 +137,8 @@ class Pool::Loop {
     }
   }
 
-  void AddFiber() {
+  // False if there is no memory for another one; those that exist do the work then.
+  bool AddFiber() try {
     auto fiber = std::make_unique<Fiber>();
     Fiber* const added = fiber.get();
     added->self = boost::context::fiber(std::allocator_arg,
@@ -150,8 +154,13 @@ class Pool::Loop {
                                           }
                                           return std::move(added->scheduler);
                                         });
-    fibers_.push_back(std::move(fiber));
+    fibers_.reserve(fibers_.size() + 1);
     idle_.push_back(added);
+    fibers_.push_back(std::move(fiber));
+    return true;
+  } catch (const std::bad_alloc&) {
+    if (fibers_.empty()) throw;
+    return false;
   }
 
   void Resume(Fiber& fiber) {
@@ -229,10 +238,17 @@ Pool::Pool(const Options& options, std::function<bool()> run_one) : run_one_(std
     const std::size_t share = options.fibers_max / threads + (i < options.fibers_max % threads);
     loops_.push_back(std::make_unique<Loop>(share, run_one_));
   }
-  for (const auto& loop : loops_) threads_.emplace_back([&loop] { loop->Run(); });
+  try {
+    for (const auto& loop : loops_) threads_.emplace_back([&loop] { loop->Run(); });
+  } catch (...) {
+    Stop();
+    throw;
+  }
 }
 
-Pool::~Pool() {
+Pool::~Pool() { Stop(); }
+
+void Pool::Stop() {
   for (const auto& loop : loops_) loop->Stop();
 }
 

@@ -20,7 +20,8 @@ namespace parley::fibers {
 using SteadyTime = std::chrono::steady_clock::time_point;
 
 // Waits until `fd` can be read (POLLIN) or written (POLLOUT), failed or ended. False when the
-// deadline passed before. Off a fiber the thread waits. One waiter for each fd at a time.
+// deadline passed before; true may come late, where the thread was held up. Off a fiber the thread
+// waits. One waiter for each fd at a time.
 bool WaitFor(int fd, short events, SteadyTime deadline);
 
 // Waits at least as long; on a fiber up to a millisecond longer.
@@ -47,6 +48,8 @@ class Pool {
   class Loop;  // Of the implementation.
 
  private:
+  void Stop();
+
   const std::function<bool()> run_one_;
   std::vector<std::unique_ptr<Loop>> loops_;
   std::vector<std::jthread> threads_;  // Joined first.

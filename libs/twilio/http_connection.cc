@@ -9,12 +9,12 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
@@ -35,6 +35,8 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kAddressCacheTime{30};
+constexpr std::chrono::seconds kLookUpRetry{1};  // While an older answer is in use.
+constexpr milliseconds kLookUpStep{2};
 constexpr std::chrono::seconds kRetryAfterMax{300};
 constexpr std::size_t kHeadBytes = 512;  // About what a request's headers take.
 constexpr std::size_t kReadBytes = 8 << 10;
@@ -56,55 +58,86 @@ std::string ErrnoText(std::string_view what) {
   return std::string(what) + ": " + std::strerror(errno);
 }
 
-// What getaddrinfo answers. It knows no deadline and would hold up the fibers of its thread, so it
-// has one of its own, which may outlive the one who asked.
-struct Answer {
-  const int done = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+// getaddrinfo knows no deadline and would hold up the fibers of its thread, so it has a thread of
+// its own, which may outlive whoever asked.
+struct LookUp {
+  std::atomic<bool> done{false};  // What follows is written before.
   int error = 0;
   std::vector<SocketAddress> addresses;
-
-  Answer() = default;
-  ~Answer() { close(done); }
-  Answer(const Answer&) = delete;
-  Answer& operator=(const Answer&) = delete;
 };
 
-void AskResolver(const std::string& host, const std::string& port, Answer& answer) {
+void AskResolver(const std::string& host, const std::string& port, LookUp& look_up) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
-  answer.error = getaddrinfo(host.c_str(), port.c_str(), &hints, &found);
-  if (answer.error == 0) {
+  look_up.error = getaddrinfo(host.c_str(), port.c_str(), &hints, &found);
+  if (look_up.error == 0) {
     for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
       SocketAddress address{};
       std::memcpy(&address.storage, entry->ai_addr, entry->ai_addrlen);
       address.bytes = entry->ai_addrlen;
-      answer.addresses.push_back(address);
+      look_up.addresses.push_back(address);
     }
     freeaddrinfo(found);
   }
-  eventfd_write(answer.done, 1);
+  look_up.done = true;
 }
 
-std::optional<std::vector<SocketAddress>> LookUp(const std::string& host, const std::string& port,
-                                                 SteadyTime deadline, std::string& reason) {
-  const auto answer = std::make_shared<Answer>();
-  try {
-    std::thread([host, port, answer] { AskResolver(host, port, *answer); }).detach();
-  } catch (const std::system_error& error) {
-    reason = std::string("look-up of the host: ") + error.what();
-    return std::nullopt;
+// The addresses of a host, asked for again now and then. Thread-safe. One question at a time: while
+// the resolver hangs no more threads hang with it. What was known stays in use until there is news.
+class Addresses {
+ public:
+  // False with `reason` set if nothing is known by `deadline`.
+  bool Find(const std::string& host, const std::string& port, SteadyTime deadline,
+            std::vector<SocketAddress>& addresses, std::string& reason) {
+    const std::shared_ptr<LookUp> asked = Ask(host, port, addresses, reason);
+    if (!addresses.empty()) return true;
+    if (asked == nullptr) return false;
+    while (!asked->done) {
+      if (steady_clock::now() >= deadline) {
+        reason = "look-up of the host: time-out";
+        return false;
+      }
+      fibers::SleepFor(kLookUpStep);
+    }
+    if (asked->error != 0) {
+      reason = std::string("look-up of the host failed: ") + gai_strerror(asked->error);
+      return false;
+    }
+    addresses = asked->addresses;
+    return true;
   }
-  if (!WaitFor(answer->done, POLLIN, deadline)) {
-    reason = "look-up of the host: time-out";
-    return std::nullopt;
+
+ private:
+  // Fills `addresses` with what is known; null if the resolver could not be asked.
+  std::shared_ptr<LookUp> Ask(const std::string& host, const std::string& port,
+                              std::vector<SocketAddress>& addresses, std::string& reason) {
+    const std::lock_guard lock(mutex_);
+    if (look_up_ != nullptr && look_up_->done) {
+      const bool found = look_up_->error == 0;
+      if (found) known_ = look_up_->addresses;
+      until_ = steady_clock::now() + (found ? kAddressCacheTime : kLookUpRetry);
+      look_up_.reset();
+    }
+    addresses = known_;
+    if (look_up_ == nullptr && (known_.empty() || steady_clock::now() >= until_)) {
+      auto look_up = std::make_shared<LookUp>();
+      try {
+        std::thread([host, port, look_up] { AskResolver(host, port, *look_up); }).detach();
+      } catch (const std::system_error& error) {
+        reason = std::string("look-up of the host: ") + error.what();
+        return nullptr;
+      }
+      look_up_ = std::move(look_up);
+    }
+    return look_up_;
   }
-  if (answer->error != 0) {
-    reason = std::string("look-up of the host failed: ") + gai_strerror(answer->error);
-    return std::nullopt;
-  }
-  return std::move(answer->addresses);
-}
+
+  std::mutex mutex_;
+  std::vector<SocketAddress> known_;
+  SteadyTime until_{};
+  std::shared_ptr<LookUp> look_up_;
+};
 
 // What of an answer has arrived, read step by step.
 class AnswerParser {
@@ -266,13 +299,12 @@ struct HttpTransport::State {
   bool tls = false;
   std::unique_ptr<SSL_CTX, SslContextDeleter> tls_context;
 
+  Addresses addresses;
   std::mutex mutex;
   std::vector<std::unique_ptr<Connection>> idle;  // Freshest last.
-  std::vector<SocketAddress> addresses;
-  SteadyTime addresses_until{};
 };
 
-// A socket, with TLS if the scheme wants it. Used by one thread at a time.
+// A socket, with TLS if the scheme wants it. Used by one caller at a time.
 class HttpTransport::Connection {
  public:
   explicit Connection(int fd) : fd_(fd) {}
@@ -338,14 +370,17 @@ class HttpTransport::Connection {
         continue;
       }
       if (errno == EINTR) continue;
-      if ((errno == EAGAIN || errno == EWOULDBLOCK) &&
-          WaitFor(fd_, POLLOUT, begun ? deadline : begin_by)) {
-        continue;
+      if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        reason = "write: time-out";
+        if (!WaitFor(fd_, POLLOUT, begun ? deadline : begin_by)) break;
+        if (begun || steady_clock::now() < begin_by) continue;
+        break;  // It may be told late.
       }
       reason = ErrnoText("write");
-      return begun ? Write::kMaybeWritten : Write::kNothingWritten;
+      break;
     }
-    return Write::kDone;
+    if (data.empty()) return Write::kDone;
+    return begun ? Write::kMaybeWritten : Write::kNothingWritten;
   }
 
   // Bytes read; 0 at the end of the stream; -1 on an error or when the deadline passed.
@@ -398,8 +433,10 @@ class HttpTransport::Connection {
         continue;
       }
       const bool begun = BIO_number_written(socket) != before;
-      if (WaitTls(sent, begun ? deadline : begin_by)) continue;
-      reason = "the TLS connection broke while writing";
+      if (WaitTls(sent, begun ? deadline : begin_by) && (begun || steady_clock::now() < begin_by)) {
+        continue;
+      }
+      reason = "the TLS connection broke while writing, or took too long";
       return begun ? Write::kMaybeWritten : Write::kNothingWritten;
     }
     return Write::kDone;
@@ -494,17 +531,8 @@ void HttpTransport::PutBack(std::unique_ptr<Connection> connection) {
 std::unique_ptr<HttpTransport::Connection> HttpTransport::Connect(SteadyTime deadline,
                                                                   std::string& reason) {
   std::vector<SocketAddress> addresses;
-  {
-    const std::lock_guard lock(state_->mutex);
-    if (steady_clock::now() < state_->addresses_until) addresses = state_->addresses;
-  }
-  if (addresses.empty()) {
-    auto found = LookUp(state_->host, state_->port, deadline, reason);
-    if (!found) return nullptr;
-    addresses = *std::move(found);
-    const std::lock_guard lock(state_->mutex);
-    state_->addresses = addresses;
-    state_->addresses_until = steady_clock::now() + kAddressCacheTime;
+  if (!state_->addresses.Find(state_->host, state_->port, deadline, addresses, reason)) {
+    return nullptr;
   }
   reason = "the host has no address";
   for (const SocketAddress& address : addresses) {
@@ -591,6 +619,7 @@ std::variant<HttpAnswer, HttpFailure> HttpTransport::Exchange(const HttpRequest&
         reason);
     if (written == Connection::Write::kDone) break;
     if (written == Connection::Write::kMaybeWritten) return HttpFailure{true, false, reason};
+    if (too_late()) return late;
     // The socket took not one byte: a kept connection had died meanwhile.
     if (fresh) return HttpFailure{false, false, reason};
     fresh = true;

@@ -53,7 +53,7 @@
 #include "pipeline/sweeper.h"
 #include "pipeline/workers.h"
 
-// Read by jemalloc: hundreds of threads that allocate little need few arenas and small caches.
+// Read by jemalloc: threads that allocate little need few arenas and small caches.
 extern "C" {
 extern const char* malloc_conf;
 const char* malloc_conf = "narenas:2,lg_tcache_max:12,dirty_decay_ms:2000";
@@ -330,6 +330,7 @@ absl::Status Serve(const Config& config, Shutdown& shutdown) {
     for (std::jthread* thread : threads) thread->join();
   };
   searching.request_stop();  // It may be asking Twilio, as long as a worker may.
+  watching.request_stop();   // It may wait for the database.
   end({&taking_commands, &pumping, &sweeping});
   // Others may send at once what this one has not written.
   end({&renewing});

@@ -41,11 +41,15 @@ absl::Status PostgresOperator::SaveStandstills(const std::string& replica,
     }
   }
   return pool_.Transact([&](pqxx::work& tx) {
-    // What the dead left goes, too.
-    Run(tx, "standstills_clear",
-        "DELETE FROM standstills WHERE replica = $1 "
-        "OR replica NOT IN (SELECT r.replica FROM replicas r)",
-        replica);
+    // Whoever reads the pauses waits for this.
+    tx.exec("SET LOCAL statement_timeout = 500");
+    Run(tx, "standstills_clear", "DELETE FROM standstills WHERE replica = $1", replica);
+    // What the dead left goes, too, unless another replica is at it.
+    Run(tx, "standstills_forget",
+        "DELETE FROM standstills s USING (SELECT replica, account_sid, sender_number "
+        "FROM standstills WHERE replica NOT IN (SELECT r.replica FROM replicas r) "
+        "FOR UPDATE SKIP LOCKED) dead WHERE s.replica = dead.replica "
+        "AND s.account_sid = dead.account_sid AND s.sender_number = dead.sender_number");
     Run(tx, "standstills_save",
         "INSERT INTO standstills (replica, account_sid, sender_number, state, reason, since, "
         "until) SELECT $1, b.account, b.number, b.state, b.reason, "

@@ -14,7 +14,7 @@ namespace {
 using std::chrono::steady_clock;
 
 // For more free workers, when all are busy: few large transactions instead of many small ones.
-constexpr std::chrono::microseconds kCollect{2'000};
+constexpr std::chrono::microseconds kCollect{3'000};
 // More are read from the table when their turn comes: while the store hangs, memory does not grow.
 constexpr std::size_t kOfferedMax = 10'000;
 
@@ -284,10 +284,10 @@ void Pump::ReportMetrics() {
       "parley_sender_queue_heads",
       "Waiting sends in memory; the table may hold more. If it stays high, a number's rate, a "
       "pause of Twilio or the number of workers limits.");
-  static auto& in_flight =
-      telemetry::Gauge("parley_sender_in_flight",
-                       "Requests journalled and not yet settled, at most workers. At that number "
-                       "for long: raise PARLEY_SEND_WORKERS, or Twilio is slow.");
+  static auto& in_flight = telemetry::Gauge(
+      "parley_sender_in_flight",
+      "Requests journalled and not yet settled, at most workers and a quarter. At that number "
+      "for long: raise PARLEY_SEND_WORKERS, or Twilio is slow.");
   static auto& waits = telemetry::Counter(
       "parley_sender_rate_waits_total",
       "Times that a queue had to wait for its number's rate. Grows with bulk; more numbers help.");
