@@ -8,6 +8,8 @@
 
 namespace parley::sender {
 namespace {
+// The gateway writes both times by its own clock.
+constexpr std::chrono::minutes kRunAheadMax{1};
 constexpr std::int64_t kTimeMicrosMax = 253'402'300'799'000'000;  // End of the year 9999.
 
 absl::Status Wrong(std::string_view what) { return InvalidArgument("CONSENT_INVALID", what); }
@@ -60,6 +62,11 @@ absl::Status ConsentHandler::Handle(const std::vector<kafka::Record>& records,
 std::optional<Republication::Record> RunOf(const kafka::Record& record) {
   events::v1::ConsentRecord parsed;
   if (!parsed.ParseFromString(record.value) || parsed.republication_us() <= 0) return std::nullopt;
+  // A run that would begin after its own record lies about its time, and would lift later holds.
+  const bool has_time = record.time > Time();
+  if (has_time && FromMicros(parsed.republication_us()) > record.time + kRunAheadMax) {
+    return std::nullopt;
+  }
   Republication::Record of_run{parsed.republication_us(), std::nullopt, record.partition,
                                record.offset};
   if (parsed.republication_complete()) of_run.records = parsed.republication_records();

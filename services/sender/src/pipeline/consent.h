@@ -19,7 +19,8 @@ namespace parley::sender {
 // None: the record that ends a republication, which names nobody. Errors: kInvalidArgument.
 absl::StatusOr<std::optional<ConsentRow>> ParseConsent(const std::string& value);
 
-// The run of republished suppressions that a record is part of; none: news, or it is unreadable.
+// The run of republished suppressions that a record is part of; none: news, or it is unreadable, or
+// the run is said to begin after its record was written.
 std::optional<Republication::Record> RunOf(const kafka::Record& record);
 
 // Stores batches of the log, and how far it is stored.

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "libs/base/clock.h"
 #include "libs/base/status.h"
 #include "parley/events/v1/consent.pb.h"
+#include "pipeline/consent.h"
 
 namespace parley::sender {
 namespace {
@@ -48,6 +50,16 @@ kafka::Record Republished(std::int32_t partition, std::int64_t offset, std::int6
   record.offset = offset;
   record.value = consent.SerializeAsString();
   return record;
+}
+
+TEST(HoldKeeper, ARunThatBeginsAfterItsRecordIsNone) {
+  kafka::Record record = Republished(0, 1);
+  record.time = FromMicros(kSince);
+  EXPECT_TRUE(RunOf(record).has_value());
+  events::v1::ConsentRecord tomorrow;
+  tomorrow.set_republication_us(kSince + 24 * 3'600'000'000);
+  record.value = tomorrow.SerializeAsString();
+  EXPECT_FALSE(RunOf(record).has_value());
 }
 
 TEST(HoldKeeper, HoldsReadsAllAgainAndLifts) {
